@@ -1,0 +1,1 @@
+"""Clients of a signalling server, for programs and monitors."""

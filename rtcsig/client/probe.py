@@ -1,0 +1,163 @@
+"""Two peers that meet through a server: the shortest proof that it works."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
+from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.interfaces import IStreamClientEndpoint
+
+__all__ = ["ProbeFailed", "probe"]
+
+
+class ProbeFailed(Exception):
+    """The server did not do what was asked; the text says what."""
+
+
+class _ProbePeer(WebSocketClientProtocol):
+    """A peer that waits to be open, and then for one message."""
+
+    factory: _ProbeFactory
+
+    def onOpen(self) -> None:  # noqa: N802 Autobahn's name
+        self.factory.opened.callback(None)
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: N802, N803, ARG002 Autobahn's names
+        self.factory.on_message(payload)
+
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:  # noqa: N802, N803, ARG002
+        self.factory.on_failure(f"the server ended the connection: {reason or code}")
+
+
+class _ProbeFactory(WebSocketClientFactory):
+    """Makes one peer, and tells what it hears."""
+
+    protocol = _ProbePeer
+    noisy = False
+
+    def __init__(
+        self,
+        url: str,
+        reactor: Any,
+        on_message: Callable[[bytes], None],
+        on_failure: Callable[[str], None],
+    ) -> None:
+        super().__init__(url, reactor=reactor)
+        self.opened: Deferred[None] = Deferred()
+        self.on_message = on_message
+        self.on_failure = on_failure
+
+
+class _Probe:
+    """The two peers and what they are doing; ends by ``result``, once."""
+
+    def __init__(self, reactor: Any, url: str) -> None:
+        self._reactor = reactor
+        self._url = url.rstrip("/")
+        self._doing = "connecting"
+        self._peers: list[_ProbePeer] = []
+        self._sent_s = 0.0
+        self._mark = secrets.token_hex(8)
+        self._ids = [f"rtcsig-check-{secrets.token_hex(8)}" for _ in range(2)]
+        self.result: Deferred[float] = Deferred()
+
+    async def start(self) -> None:
+        """Connect both peers, then send."""
+        for number in range(2):
+            self._peers.append(await self._connect(number))
+        self._doing = "passing a message from one peer to the other"
+        self._sent_s = self._reactor.seconds()
+        self._send(0, {"id": self._ids[1], "type": "rtcsig-check", "mark": self._mark})
+
+    def stop(self) -> None:
+        """Let go of both peers."""
+        for peer in self._peers:
+            peer.factory.on_failure = _ignored
+            peer.dropConnection(abort=True)
+
+    def failed(self, why: str) -> None:
+        """End with a reason."""
+        if not self.result.called:
+            self.result.errback(ProbeFailed(why))
+
+    def timed_out(self) -> None:
+        """End because it took too long."""
+        self.failed(f"no answer in time while {self._doing}")
+
+    async def _connect(self, number: int) -> _ProbePeer:
+        url = f"{self._url}/{self._ids[number]}"
+        try:
+            factory = _ProbeFactory(url, self._reactor, self._hearer(number), self.failed)
+        except Exception as error:
+            # Autobahn's URL parser raises plain exceptions that say what it dislikes.
+            raise ProbeFailed(f"{self._url}: {error}") from error
+        try:
+            peer: _ProbePeer = await _endpoint(self._reactor, factory).connect(factory)
+        except (ConnectError, DNSLookupError) as error:
+            raise ProbeFailed(f"cannot connect to {factory.host}:{factory.port}: {error}") from error
+        await factory.opened
+        return peer
+
+    def _hearer(self, number: int) -> Callable[[bytes], None]:
+        """The second peer sends back what it hears; the first one ends the probe."""
+
+        def heard(payload: bytes) -> None:
+            message = json.loads(payload)
+            if message.get("type") == "error":
+                self.failed(f"the server answered: {message.get('message')}")
+            elif message.get("mark") == self._mark and message["id"] == self._ids[1 - number]:
+                if number == 1:
+                    self._send(1, message)
+                elif not self.result.called:
+                    self.result.callback(self._reactor.seconds() - self._sent_s)
+
+        def guarded(payload: bytes) -> None:
+            try:
+                heard(payload)
+            except (ValueError, AttributeError, KeyError):
+                self.failed("the server sent something that is no signalling message")
+
+        return guarded
+
+    def _send(self, number: int, message: dict[str, Any]) -> None:
+        self._peers[number].sendMessage(json.dumps(message).encode())
+
+
+def _ignored(why: str) -> None:
+    """The probe is over; that its connections end is no news."""
+
+
+def _endpoint(reactor: Any, factory: _ProbeFactory) -> IStreamClientEndpoint:
+    endpoint = HostnameEndpoint(reactor, factory.host.encode().decode("idna"), factory.port)
+    if not factory.isSecure:
+        return endpoint
+    try:
+        from twisted.internet.ssl import optionsForClientTLS  # noqa: PLC0415 needs an extra
+    except ImportError as error:
+        raise ProbeFailed("wss:// needs the TLS libraries: pip install 'rtcsig[tls]'") from error
+    return wrapClientTLS(optionsForClientTLS(factory.host), endpoint)
+
+
+async def probe(reactor: Any, url: str, timeout_s: float) -> float:
+    """Connect two peers below ``url`` and pass a message there and back.
+
+    Returns the time of that round trip in seconds. Raises ``ProbeFailed`` with
+    the reason, at the latest after ``timeout_s``.
+    """
+    running = _Probe(reactor, url)
+    timer = reactor.callLater(timeout_s, running.timed_out)
+    starting = Deferred.fromCoroutine(running.start())
+    starting.addErrback(lambda failure: running.failed(failure.getErrorMessage()))
+    try:
+        return await running.result
+    finally:
+        if timer.active():
+            timer.cancel()
+        running.stop()
+        starting.cancel()

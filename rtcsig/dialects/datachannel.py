@@ -1,0 +1,109 @@
+"""``datachannel``: what the example clients of libdatachannel speak.
+
+A peer connects to ``ws://HOST:PORT/<its id>``. A message is one JSON object;
+its ``id`` says which peer it is for, and is replaced with the sender's id on
+the way. Everything else in it belongs to the peers. The protocol and where
+its example servers differ: docs/protocol.md.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from http import HTTPStatus
+from urllib.parse import unquote_to_bytes
+
+from rtcsig.codes import CloseCode, Refusal
+from rtcsig.dialects.addressed import MessageError, json_string, read_addressed
+from rtcsig.dialects.base import Link, Session
+from rtcsig.hub import Namespace
+
+__all__ = ["MAX_PEER_ID_CHARACTERS", "DatachannelSession", "peer_id_of_path"]
+
+MAX_PEER_ID_CHARACTERS = 128
+
+
+def peer_id_of_path(path: str) -> str:
+    """The peer id in the first segment of ``path``, percent-decoded.
+
+    Raises ``Refusal`` (400) when it is empty, no UTF-8, has a control
+    character or more than ``MAX_PEER_ID_CHARACTERS``.
+    """
+    segment = path.removeprefix("/").partition("/")[0]
+    try:
+        peer_id = unquote_to_bytes(segment).decode("utf-8")
+    except UnicodeDecodeError:
+        raise _bad_id("is not UTF-8") from None
+    if not peer_id:
+        raise _bad_id("is empty")
+    if len(peer_id) > MAX_PEER_ID_CHARACTERS:
+        raise _bad_id(f"has more than {MAX_PEER_ID_CHARACTERS} characters")
+    if any(unicodedata.category(character) == "Cc" for character in peer_id):
+        raise _bad_id("has a control character")
+    return peer_id
+
+
+def _bad_id(fault: str) -> Refusal:
+    return Refusal(
+        HTTPStatus.BAD_REQUEST,
+        f"the peer id in the path {fault}: connect to ws://HOST:PORT/<peer id>",
+    )
+
+
+class DatachannelSession(Session):
+    """One peer of libdatachannel's examples."""
+
+    __slots__ = ("_link", "_namespace", "_quoted_id", "peer_id")
+
+    def __init__(self, namespace: Namespace, link: Link) -> None:
+        self.peer_id = peer_id_of_path(link.path)
+        self._quoted_id = json_string(self.peer_id)
+        self._namespace = namespace
+        self._link = link
+
+    def opened(self) -> None:
+        """Take the id, from an older connection if need be."""
+        self._namespace.claim(self.peer_id, self)
+
+    def received(self, text: bytes) -> None:
+        """Pass the message on, or tell the sender why that is impossible."""
+        try:
+            message = read_addressed(text)
+        except MessageError as error:
+            self._report("", error.code, str(error))
+            return
+        if not self._namespace.route(message.destination, message.readdressed(self._quoted_id)):
+            self._report(message.destination, "peer-not-found", "no peer with this id is connected")
+
+    def received_binary(self, data: bytes) -> None:
+        """Take a binary message for text, as one of the example servers does.
+
+        What is not UTF-8 is not JSON either, and is answered like that.
+        """
+        self.received(data)
+
+    def closed(self) -> None:
+        """Give the id back, unless a newer connection has it."""
+        self._namespace.release(self.peer_id, self)
+
+    def deliver(self, message: bytes) -> None:
+        """Send what another peer sent."""
+        self._link.send(message)
+
+    def displaced(self) -> None:
+        """Close: the id belongs to a newer connection."""
+        self._link.close(CloseCode.REPLACED, "a newer connection has this id")
+
+    def _report(self, destination: str, code: str, message: str) -> None:
+        """Send an error message of ours, which the example clients ignore.
+
+        Its ``id`` is always a string: the C++ example throws on anything else.
+        """
+        self._link.send(
+            b'{"id":%b,"type":"error","code":%b,"message":%b}'
+            % (_quoted(destination), json_string(code), json_string(message))
+        )
+
+
+def _quoted(destination: str) -> bytes:
+    """A JSON string; a lone surrogate, which UTF-8 cannot hold, becomes ``?``."""
+    return json_string(destination.encode("utf-8", "replace").decode("utf-8"))

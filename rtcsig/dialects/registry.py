@@ -1,0 +1,55 @@
+"""All dialects by name, and which of them answers under which path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from types import MappingProxyType
+
+from rtcsig.codes import Refusal
+from rtcsig.dialects.base import Dialect
+from rtcsig.dialects.datachannel import DatachannelSession
+from rtcsig.dialects.echo import EchoSession
+from rtcsig.hub import Namespace
+
+__all__ = ["DIALECTS", "Mount", "MountTable"]
+
+DIALECTS: Mapping[str, Dialect] = MappingProxyType(
+    {
+        dialect.name: dialect
+        for dialect in (
+            Dialect("datachannel", DatachannelSession),
+            Dialect("echo", EchoSession),
+        )
+    }
+)
+
+
+@dataclass(frozen=True)
+class Mount:
+    """One dialect under one path, with the namespace of its peers."""
+
+    path: str
+    dialect: Dialect
+    namespace: Namespace
+
+
+class MountTable:
+    """Finds the mount for a request's path: the longest mount that holds it."""
+
+    def __init__(self, mounts: list[Mount]) -> None:
+        self._mounts = sorted(mounts, key=lambda mount: len(mount.path), reverse=True)
+
+    def find(self, path: str) -> tuple[Mount, str]:
+        """The mount of ``path`` and the rest of the path, which begins with ``/``.
+
+        Mounts end at segment borders: ``/rtc`` holds ``/rtc`` and ``/rtc/x``,
+        not ``/rtcx``. Raises ``Refusal`` (404) when no mount holds the path.
+        """
+        for mount in self._mounts:
+            prefix = mount.path.rstrip("/")
+            rest = path[len(prefix) :]
+            if path.startswith(prefix) and (not rest or rest.startswith("/")):
+                return mount, rest or "/"
+        raise Refusal(HTTPStatus.NOT_FOUND, "nothing is mounted under this path")

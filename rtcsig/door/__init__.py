@@ -1,0 +1,1 @@
+"""How a connection gets in: listeners, accepted transports, admission, and the books."""

@@ -1,0 +1,46 @@
+"""How many lines of one kind may go to the log, so that the log is no weapon."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+__all__ = ["LineLimit"]
+
+
+class LineLimit:
+    """At most ``lines`` of one kind within ``window_s`` seconds; the rest is counted.
+
+    A kind's window begins with its first line. Time is an argument, in
+    seconds from any monotonic clock.
+    """
+
+    def __init__(self, lines: int, window_s: float) -> None:
+        self._lines = lines
+        self.window_s = window_s
+        self._windows: dict[Hashable, _Window] = {}
+
+    def admit(self, kind: Hashable, now_s: float) -> bool:
+        """Whether one more line of this kind may be written now."""
+        window = self._windows.get(kind)
+        if window is None:
+            window = self._windows[kind] = _Window(now_s)
+        window.seen += 1
+        return window.seen <= self._lines
+
+    def ended(self, now_s: float) -> dict[Hashable, int]:
+        """Forget the windows that are over; the kinds of which lines were left out, and how many."""
+        over = [kind for kind, w in self._windows.items() if now_s - w.began_s >= self.window_s]
+        left_out = {kind: self._windows.pop(kind).seen - self._lines for kind in over}
+        return {kind: count for kind, count in left_out.items() if count > 0}
+
+    def next_end_s(self) -> float | None:
+        """When the oldest window ends; None when there is none."""
+        return min((w.began_s + self.window_s for w in self._windows.values()), default=None)
+
+
+class _Window:
+    __slots__ = ("began_s", "seen")
+
+    def __init__(self, began_s: float) -> None:
+        self.began_s = began_s
+        self.seen = 0

@@ -1,0 +1,87 @@
+"""Listening endpoints, and sockets that somebody else accepted."""
+
+from __future__ import annotations
+
+import os
+
+from twisted.internet import endpoints, tcp
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IProtocolFactory,
+    IReactorSocket,
+    IStreamServerEndpoint,
+)
+from twisted.logger import LogLevel
+
+from rtcsig.door.descriptors import descriptor_limit, descriptors_in_use
+from rtcsig.door.ledger import Ledger
+from rtcsig.door.report import Reporter, error_name
+from rtcsig.door.transport import AcceptedTransport
+
+__all__ = ["adopt_connection", "endpoint_of", "listen"]
+
+_WITH_BACKLOG = ("tcp", "tcp6", "ssl", "unix")
+
+
+def endpoint_of(reactor: object, description: str, backlog: int) -> IStreamServerEndpoint:
+    """The endpoint of a Twisted description, with ``backlog`` where it names none.
+
+    Twisted's default of 50 is too small for clients that all come back at
+    once. Raises ``ValueError`` for a description that cannot be used.
+    """
+    kind = description.partition(":")[0]
+    if kind in _WITH_BACKLOG and "backlog=" not in description:
+        description = f"{description}:backlog={backlog}"
+    try:
+        return endpoints.serverFromString(reactor, description)
+    except Exception as error:
+        # The parsers of Twisted and of its plugins raise whatever they meet.
+        raise ValueError(str(error) or type(error).__name__) from error
+
+
+def listen(
+    endpoint: IStreamServerEndpoint, factory: IProtocolFactory
+) -> Deferred[IListeningPort]:
+    """Listen, with transports whose set-up may fail (``AcceptedTransport``)."""
+
+    def listening(port: IListeningPort) -> IListeningPort:
+        if isinstance(port, tcp.Port):
+            port.transport = AcceptedTransport  # type: ignore[assignment]  # a class attribute in Twisted
+        return port
+
+    return endpoint.listen(factory).addCallback(listening)
+
+
+def adopt_connection(
+    reactor: IReactorSocket,
+    descriptor: int,
+    family: int,
+    factory: IProtocolFactory,
+    ledger: Ledger,
+    reporter: Reporter,
+) -> bool:
+    """Serve a connected socket that came from elsewhere; whether that worked.
+
+    ``descriptor`` is taken over and closed in any case: the reactor works on
+    a duplicate. Twisted asks for the peer's name first, and a client that is
+    gone makes that fail with ENOTCONN; like every failure here it is logged,
+    counted, and stays with this connection.
+    """
+    try:
+        reactor.adoptStreamConnection(descriptor, family, factory)
+    except Exception as error:  # noqa: BLE001 whatever it is, it is this connection's
+        name = error_name(error)
+        ledger.set_up_failures["adopt", name] += 1
+        fields = {
+            "stage": "adopt",
+            "error": name,
+            "connections": ledger.connections,
+            "descriptors": descriptors_in_use(),
+            "descriptor_limit": descriptor_limit(),
+        }
+        reporter.line(LogLevel.warn, "connection set-up failed", fields, name)
+        return False
+    finally:
+        os.close(descriptor)
+    return True

@@ -1,0 +1,101 @@
+"""What is said of connections in the log: one line, its context, not too often."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Hashable
+from typing import Any
+
+from constantly import NamedConstant
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger, LogLevel
+
+from twisted.python.failure import Failure
+
+from rtcsig.door.linelimit import LineLimit
+
+__all__ = ["Fields", "Reporter", "error_name", "shown"]
+
+_SHOWN_CHARACTERS = 80
+_LINES_PER_WINDOW = 10
+_WINDOW_S = 10.0
+
+
+def shown(text: str) -> str:
+    """A client's text for the log: escaped, and cut to a length that no client chooses."""
+    if len(text) > _SHOWN_CHARACTERS:
+        return f"{text[:_SHOWN_CHARACTERS]!r}..."
+    return repr(text)
+
+
+def error_name(error: BaseException) -> str:
+    """``ENOTCONN`` for an OSError that has an errno, else the name of its class."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return errno.errorcode.get(error.errno, f"errno-{error.errno}")
+    return type(error).__name__
+
+
+class Fields(dict[str, Any]):
+    """The context of a line: ``name=value`` in a text log, an object in a JSON log."""
+
+    def __str__(self) -> str:
+        return " ".join(f"{name}={value}" for name, value in self.items())
+
+
+class Reporter:
+    """Writes lines about connections, each kind at a bounded rate.
+
+    What is left out is counted, and the count is written when the kind's
+    window ends, or when ``flush`` is called.
+    """
+
+    def __init__(self, log: Logger, clock: IReactorTime) -> None:
+        self._log = log
+        self._clock = clock
+        self._limit = LineLimit(_LINES_PER_WINDOW, _WINDOW_S)
+        self._flush_call: IDelayedCall | None = None
+
+    def line(
+        self, level: NamedConstant, what: str, fields: dict[str, Any], kind: Hashable = None
+    ) -> None:
+        """One line; ``kind`` tells lines of the same ``what`` apart when they are counted."""
+        if self._admitted(level, what, kind):
+            self._log.emit(level, "{what}: {fields}", what=what, fields=Fields(fields))
+
+    def bug(self, failure: Failure, what: str, fields: dict[str, Any]) -> None:
+        """One line with the traceback: something in our code did not hold."""
+        if self._admitted(LogLevel.error, what, error_name(failure.value)):
+            self._log.failure(
+                "{what}: {fields}",
+                failure=failure,
+                level=LogLevel.error,
+                what=what,
+                fields=Fields(fields),
+            )
+
+    def flush(self) -> None:
+        """Write what was left out so far; to be called when the server stops."""
+        if self._flush_call is not None and self._flush_call.active():
+            self._flush_call.cancel()
+        self._flush_call = None
+        self._write_left_out(float("inf"))
+
+    def _admitted(self, level: NamedConstant, what: str, kind: Hashable) -> bool:
+        admitted = self._limit.admit((level, what, kind), self._clock.seconds())
+        if self._flush_call is None:
+            self._flush_call = self._clock.callLater(self._limit.window_s, self._window_over)
+        return admitted
+
+    def _window_over(self) -> None:
+        self._flush_call = None
+        now_s = self._clock.seconds()
+        self._write_left_out(now_s)
+        end_s = self._limit.next_end_s()
+        if end_s is not None:
+            self._flush_call = self._clock.callLater(max(0.0, end_s - now_s), self._window_over)
+
+    def _write_left_out(self, now_s: float) -> None:
+        for kind, count in self._limit.ended(now_s).items():
+            level, what, detail = kind  # type: ignore[misc]  # made by _admitted
+            fields = Fields(left_out=count, window_s=self._limit.window_s, kind=detail)
+            self._log.emit(level, "{what}: more lines like this: {fields}", what=what, fields=fields)

@@ -1,0 +1,37 @@
+"""The transport of an accepted TCP connection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.tcp import Server
+
+__all__ = ["AcceptedTransport"]
+
+
+class AcceptedTransport(Server):
+    """Twisted's transport, whose own set-up may fail.
+
+    ``tcp.Server.__init__`` puts the socket into the reactor, and epoll can
+    refuse that (ENOENT, ENOMEM, ENOSPC: Twisted #11625, #6373). The exception
+    would leave ``Port.doRead`` with the rest of its batch unserved and a
+    protocol that nobody tells of its end. Here it is kept: the protocol, which
+    gets this transport next, finds it in ``set_up_error``.
+    """
+
+    set_up_error: Exception | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            super().__init__(*args, **kwargs)
+        except Exception as error:  # noqa: BLE001 whatever it is, it is this connection's
+            self.set_up_error = error
+            self.connected = 0
+            self.disconnected = 1
+            if hasattr(self, "socket"):
+                self._closeSocket(False)
+
+    def abortConnection(self) -> None:  # noqa: N802 Twisted's name
+        """Reset the connection; nothing to do when its set-up failed."""
+        if self.set_up_error is None:
+            super().abortConnection()

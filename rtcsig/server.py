@@ -1,0 +1,166 @@
+"""The service: what starts and stops, and in which order."""
+
+from __future__ import annotations
+
+import signal
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from rtcsig.codes import CloseCode
+from rtcsig.dialects import DIALECTS, Mount, MountTable
+from rtcsig.door.admission import OriginPolicy
+from rtcsig.door.ledger import Ledger
+from rtcsig.door.address import address_text
+from rtcsig.door.listeners import endpoint_of, listen
+from rtcsig.door.report import Reporter
+from rtcsig.hub import Hub
+from rtcsig.settings import SettingError, Settings
+from rtcsig.websocket.factory import House, SignallingFactory
+
+__all__ = ["CannotStart", "SignallingService"]
+
+_STOP_POLL_S = 0.05
+
+
+class CannotStart(Exception):
+    """The server cannot listen; its text is one line that says where and why."""
+
+
+class SignallingService(Service):
+    """A signalling server as a Twisted service.
+
+    Raises ``SettingError`` when made from settings that cannot be used, and
+    ``CannotStart`` from ``privilegedStartService`` when a port is taken.
+    """
+
+    def __init__(self, settings: Settings, reactor: Any) -> None:
+        # Not a class attribute: there, Twisted would name it after the class.
+        self.log = Logger("rtcsig")
+        self.settings = settings
+        self.reactor = reactor
+        self.house = House(
+            settings=settings,
+            mounts=MountTable(_mounts(settings, Hub())),
+            origins=_origins(settings),
+            ledger=Ledger(),
+            reporter=Reporter(self.log, reactor),
+            clock=reactor,
+        )
+        self._endpoints = [
+            (description, _endpoint(reactor, description, settings.backlog))
+            for description in settings.listen
+        ]
+        self.ports: list[IListeningPort] = []
+
+    def privilegedStartService(self) -> None:  # noqa: N802 Twisted's name
+        """Listen, while the process may still have the right to do so."""
+        super().privilegedStartService()
+        for description, endpoint in self._endpoints:
+            self._listen(description, endpoint)
+
+    def stopService(self) -> Deferred[None]:  # noqa: N802 Twisted's name
+        """Stop listening, close every connection with 1001, and wait for their end.
+
+        The wait has an end itself: each connection is cut when
+        ``close_timeout_s`` is over.
+        """
+        super().stopService()
+        ports, self.ports = self.ports, []
+        stopped = DeferredList([port.stopListening() for port in ports if port is not None])
+        self.house.close_all(CloseCode.GOING_AWAY, "the server stops")
+        return stopped.addCallback(self._await_ends).addCallback(self._finish)
+
+    def _listen(self, description: str, endpoint: IStreamServerEndpoint) -> None:
+        failures: list[Failure] = []
+        factory = SignallingFactory(self.house, description)
+        listening = listen(endpoint, factory)
+        listening.addCallback(self._listens, description)
+        # Nearly every endpoint answers at once; one that does not can only log.
+        listening.addErrback(failures.append)
+        if failures:
+            raise CannotStart(f"cannot listen on {description}: {_why(failures[0])}")
+        listening.addErrback(
+            lambda failure: self.log.failure("cannot listen on {listener}", failure, listener=description)
+        )
+
+    def _listens(self, port: IListeningPort, description: str) -> None:
+        self.ports.append(port)
+        self.log.info(
+            "rtcsig listens on {listener}: {address}",
+            listener=description,
+            address=address_text(port.getHost()),
+        )
+
+    def _await_ends(self, result: object) -> Deferred[None]:  # noqa: ARG002 a callback's signature
+        """Fires when no connection is left."""
+        done: Deferred[None] = Deferred()
+
+        def look() -> None:
+            if self.house.protocols:
+                self.reactor.callLater(_STOP_POLL_S, look)
+            else:
+                done.callback(None)
+
+        look()
+        return done
+
+    def _finish(self, result: object) -> None:  # noqa: ARG002 a callback's signature
+        self.house.reporter.flush()
+        self.log.info("rtcsig stopped: every connection has ended")
+
+
+def stop_on_signals(reactor: Any) -> None:
+    """Make SIGTERM and SIGINT a clean end with status 0.
+
+    The reactor's own handlers stop it as well, but remember the signal, and
+    ``twistd`` then dies of it: a supervisor would take that for a crash.
+    """
+
+    def install() -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: reactor.callFromThread(_stop, reactor))
+
+    reactor.callWhenRunning(install)
+
+
+def _stop(reactor: Any) -> None:
+    """Stop the reactor, if it does not stop already."""
+    if reactor.running:
+        reactor.stop()
+
+
+def _mounts(settings: Settings, hub: Hub) -> list[Mount]:
+    mounts = []
+    for path, name in settings.mount:
+        dialect = DIALECTS.get(name)
+        if dialect is None:
+            known = ", ".join(sorted(DIALECTS))
+            raise SettingError(f"mount: there is no dialect {name!r}; there are {known}")
+        mounts.append(Mount(path, dialect, hub.namespace(path)))
+    return mounts
+
+
+def _origins(settings: Settings) -> OriginPolicy:
+    try:
+        return OriginPolicy(settings.allow_origin)
+    except ValueError as error:
+        raise SettingError(f"allow_origin: {error}") from None
+
+
+def _endpoint(reactor: Any, description: str, backlog: int) -> IStreamServerEndpoint:
+    try:
+        return endpoint_of(reactor, description, backlog)
+    except ValueError as error:
+        raise SettingError(f"listen: {description!r}: {error}") from None
+
+
+def _why(failure: Failure) -> str:
+    if failure.check(CannotListenError):
+        return str(failure.value.socketError.strerror)
+    return failure.getErrorMessage()

@@ -1,0 +1,295 @@
+"""Every setting of the server, once: name, default, unit, bounds, help.
+
+The flag ``--max-message-bytes``, the variable ``RTCSIG_MAX_MESSAGE_BYTES`` and
+the key ``max_message_bytes`` in a TOML file are one setting. The flag wins over
+the variable, the variable over the file, the file over the default.
+
+Plain Python, and no I/O but reading the file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["CONFIG_FLAG", "ENVIRONMENT_PREFIX", "Setting", "SettingError", "Settings", "declared"]
+
+ENVIRONMENT_PREFIX = "RTCSIG_"
+CONFIG_FLAG = "config"
+
+
+class SettingError(ValueError):
+    """A setting that cannot be used. Its text is one line that names the setting."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The declaration of one setting."""
+
+    name: str
+    default: Any
+    help: str
+    placeholder: str
+    repeatable: bool
+    parse: Callable[[Any], Any]
+
+    @property
+    def flag(self) -> str:
+        """The name on the command line, without the dashes."""
+        return self.name.replace("_", "-")
+
+
+def _whole(low: int, high: int) -> Callable[[Any], int]:
+    def parse(raw: Any) -> int:
+        try:
+            number = int(raw) if isinstance(raw, str) else raw
+        except ValueError:
+            number = None
+        if type(number) is not int or not low <= number <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}")
+        return number
+
+    return parse
+
+
+def _seconds(low: float, high: float) -> Callable[[Any], float]:
+    def parse(raw: Any) -> float:
+        try:
+            number = float(raw) if isinstance(raw, str | int | float) else None
+        except ValueError:
+            number = None
+        if number is None or isinstance(raw, bool) or not low <= number <= high:
+            raise ValueError(f"must be a number of seconds from {low:g} to {high:g}")
+        return number
+
+    return parse
+
+
+def _one_of(*choices: str) -> Callable[[Any], str]:
+    def parse(raw: Any) -> str:
+        if raw not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return str(raw)
+
+    return parse
+
+
+def _text(raw: Any) -> str:
+    if not isinstance(raw, str) or not raw:
+        raise ValueError("must be a text that is not empty")
+    return raw
+
+
+def _mount(raw: Any) -> tuple[str, str]:
+    path, equals, dialect = _text(raw).rpartition("=")
+    if not equals or not path.startswith("/") or not dialect:
+        raise ValueError("must be PATH=DIALECT, and PATH begins with /")
+    return path, dialect
+
+
+def _setting(
+    default: Any, parse: Callable[[Any], Any], placeholder: str, help: str  # noqa: A002 the field's word
+) -> Any:
+    """A field of ``Settings`` with its declaration; a tuple as default makes it repeatable."""
+    metadata = {"parse": parse, "placeholder": placeholder, "help": help}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of one server, checked. Make them with ``load``, or with defaults."""
+
+    listen: tuple[str, ...] = _setting(
+        ("tcp:8000:interface=127.0.0.1",),
+        _text,
+        "ENDPOINT",
+        "Where to listen, as a Twisted server endpoint description. Repeatable.",
+    )
+    mount: tuple[tuple[str, str], ...] = _setting(
+        (("/", "datachannel"),),
+        _mount,
+        "PATH=DIALECT",
+        "Which wire protocol answers under which path. Repeatable.",
+    )
+    backlog: int = _setting(
+        1024,
+        _whole(1, 65_535),
+        "COUNT",
+        "Connections that may wait in the kernel to be accepted, per listener; "
+        "an endpoint description's own backlog goes first.",
+    )
+    allow_origin: tuple[str, ...] = _setting(
+        (),
+        _text,
+        "ORIGIN",
+        "A web origin whose pages may connect, e.g. https://example.org, or null. Repeatable; "
+        "without any, all may.",
+    )
+    max_message_bytes: int = _setting(
+        65_536,
+        _whole(125, 1 << 30),
+        "BYTES",
+        "The largest message that is taken, uncompressed; beyond it the connection ends with 1009.",
+    )
+    max_request_head_bytes: int = _setting(
+        16_384,
+        _whole(1024, 1 << 20),
+        "BYTES",
+        "The largest HTTP request head that is taken; beyond it the answer is 431.",
+    )
+    open_timeout_s: float = _setting(
+        5.0,
+        _seconds(0.1, 3600),
+        "SECONDS",
+        "Time from accept until the WebSocket is open; then the answer is 408.",
+    )
+    ping_interval_s: float = _setting(
+        25.0,
+        _seconds(0.1, 86_400),
+        "SECONDS",
+        "Longest time between a peer's pong and the next ping to it.",
+    )
+    pong_timeout_s: float = _setting(
+        10.0,
+        _seconds(0.1, 3600),
+        "SECONDS",
+        "Time for the pong; then the peer is taken for gone.",
+    )
+    close_timeout_s: float = _setting(
+        5.0,
+        _seconds(0.1, 3600),
+        "SECONDS",
+        "Time from the beginning of a connection's end until it is cut.",
+    )
+    max_backlog_bytes: int = _setting(
+        1 << 20,
+        _whole(65_536, 1 << 30),
+        "BYTES",
+        "Bytes queued for a peer that does not read; beyond it the connection ends with 1013.",
+    )
+    slow_reader_timeout_s: float = _setting(
+        5.0,
+        _seconds(0.1, 3600),
+        "SECONDS",
+        "Time that a peer's queue may stay full; then the connection ends with 1013.",
+    )
+    compression: str = _setting(
+        "off",
+        _one_of("off", "deflate"),
+        "off|deflate",
+        "Whether permessage-deflate is agreed to. It costs tens of kilobytes per connection.",
+    )
+    log_format: str = _setting(
+        "text", _one_of("text", "json"), "text|json", "Log lines for people, or one JSON object each."
+    )
+    log_level: str = _setting(
+        "info",
+        _one_of("debug", "info", "warn", "error", "critical"),
+        "LEVEL",
+        "The least level that is logged: debug, info, warn, error or critical.",
+    )
+
+    @classmethod
+    def load(
+        cls, flags: Mapping[str, list[str]], environment: Mapping[str, str], config: str | None
+    ) -> Settings:
+        """Settings from all their sources, or ``SettingError``.
+
+        ``flags`` has every value that was given for a name, ``environment`` is
+        searched for ``RTCSIG_*``, ``config`` is the path of a TOML file. The
+        variable ``RTCSIG_CONFIG`` names the file when ``config`` is None. In a
+        variable, the values of a repeatable setting are separated by spaces.
+        """
+        variables = {
+            name.removeprefix(ENVIRONMENT_PREFIX).lower(): value
+            for name, value in environment.items()
+            if name.startswith(ENVIRONMENT_PREFIX)
+        }
+        config = config or variables.pop(CONFIG_FLAG, None)
+        variables.pop(CONFIG_FLAG, None)
+        values: dict[str, Any] = {}
+        if config is not None:
+            for name, raw in _read_toml(config).items():
+                source = f"{name} in {config}"
+                setting = _known(name, source)
+                raws = raw if setting.repeatable and isinstance(raw, list) else [raw]
+                values[name] = _value(setting, raws, source)
+        for name, raw in variables.items():
+            source = f"{ENVIRONMENT_PREFIX}{name.upper()}"
+            setting = _known(name, source)
+            values[name] = _value(setting, _split(raw, source) if setting.repeatable else [raw], source)
+        for name, raws in flags.items():
+            setting = _known(name, f"--{name}")
+            values[name] = _value(setting, raws, f"--{setting.flag}")
+        settings = cls(**values)
+        settings._check()
+        return settings
+
+    def _check(self) -> None:
+        """What only holds between settings."""
+        for name, values in (("listen", self.listen), ("mount", self.mount)):
+            if not values:
+                raise SettingError(f"{name}: at least one is needed")
+        paths = [path for path, _ in self.mount]
+        for path in paths:
+            if paths.count(path) > 1:
+                raise SettingError(f"mount: {path} is given twice")
+
+
+def _declarations() -> dict[str, Setting]:
+    return {
+        field.name: Setting(
+            field.name,
+            field.default,
+            field.metadata["help"],
+            field.metadata["placeholder"],
+            isinstance(field.default, tuple),
+            field.metadata["parse"],
+        )
+        for field in dataclasses.fields(Settings)
+    }
+
+
+_DECLARED = _declarations()
+
+
+def declared() -> tuple[Setting, ...]:
+    """All settings in the order of their declaration."""
+    return tuple(_DECLARED.values())
+
+
+def _known(name: str, source: str) -> Setting:
+    setting = _DECLARED.get(name)
+    if setting is None:
+        raise SettingError(f"{source}: there is no such setting")
+    return setting
+
+
+def _value(setting: Setting, raws: list[Any], source: str) -> Any:
+    """The checked value; a setting that is not repeatable takes the last one given."""
+    try:
+        values = tuple(setting.parse(raw) for raw in raws)
+    except ValueError as error:
+        raise SettingError(f"{source}: {error}, not {raws[-1]!r}") from None
+    return values if setting.repeatable else values[-1]
+
+
+def _split(raw: str, source: str) -> list[str]:
+    try:
+        return shlex.split(raw)
+    except ValueError as error:
+        raise SettingError(f"{source}: {error}") from None
+
+
+def _read_toml(path: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingError(f"config: {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise SettingError(f"config: {path}: {error}") from None

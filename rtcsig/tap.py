@@ -1,0 +1,119 @@
+"""``twistd rtcsig``: flags, environment and file to settings, settings to the service."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.application.service import IService, IServiceCollection, Service
+from twisted.internet.interfaces import IReactorCore
+from twisted.logger import ILogObserver
+from twisted.python import usage
+from zope.interface import implementer
+
+from rtcsig.ops.logs import log_observer
+from rtcsig.server import CannotStart, SignallingService, stop_on_signals
+from rtcsig.settings import CONFIG_FLAG, Setting, SettingError, Settings, declared
+
+__all__ = ["Options", "makeService"]
+
+
+def _described(setting: Setting) -> str:
+    default = setting.default
+    if setting.name == "mount":
+        default = tuple(f"{path}={dialect}" for path, dialect in default)
+    if isinstance(default, tuple):
+        default = " ".join(default) or "none"
+    return f"{setting.help} [default: {default}]"
+
+
+def _option(setting: Setting) -> Callable[[Options, str], None]:
+    def option(self: Options, value: str) -> None:
+        self.given.setdefault(setting.name, []).append(value)
+
+    option.__doc__ = _described(setting)
+    return option
+
+
+class Options(usage.Options):
+    """The command line. Its flags are made from the declared settings."""
+
+    synopsis = "[options]"
+    longdesc = (
+        "A WebRTC signalling server. Each option can also be set in a TOML file "
+        "(--config) or by a variable: --max-message-bytes is RTCSIG_MAX_MESSAGE_BYTES."
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: dict[str, list[str]] = {}
+        self.settings: Settings | None = None
+
+    def opt_config(self, path: str) -> None:
+        """A TOML file with settings."""
+        self[CONFIG_FLAG] = path
+
+    def parseOptions(self, options: Any = None) -> None:  # noqa: N802 Twisted's name
+        """Parse; what is wrong ends the program with one line that names it."""
+        try:
+            super().parseOptions(options)
+        except usage.UsageError as error:
+            raise SystemExit(f"rtcsig: {error}") from None
+
+    def postOptions(self) -> None:  # noqa: N802 Twisted's name
+        """Check all settings, now that the flags are known."""
+        self.settings = _load(self.given, os.environ, self.get(CONFIG_FLAG))
+
+
+for _setting in declared():
+    setattr(Options, f"opt_{_setting.name}", _option(_setting))
+
+
+def _load(given: dict[str, list[str]], environment: Mapping[str, str], config: str | None) -> Settings:
+    try:
+        return Settings.load(given, environment, config)
+    except SettingError as error:
+        raise SystemExit(f"rtcsig: {error}") from None
+
+
+class _StartFailed(SystemExit):
+    """Exit status 1. The text is in the log; a daemon's parent prints it from here."""
+
+    code = 1
+
+
+@implementer(IService)
+class _Application(SignallingService):
+    """The service under ``twistd``: it brings its log observer, and a failed start is one line."""
+
+    def __init__(self, settings: Settings, reactor: IReactorCore, observer: ILogObserver | None) -> None:
+        super().__init__(settings, reactor)
+        self._observer = observer
+
+    def setServiceParent(self, parent: IServiceCollection) -> None:  # noqa: N802 Twisted's name
+        """Give the application our log observer; ``twistd`` asks it for one."""
+        super().setServiceParent(parent)
+        if self._observer is not None:
+            parent.setComponent(ILogObserver, self._observer)
+
+    def privilegedStartService(self) -> None:  # noqa: N802 Twisted's name
+        """Listen, or end the program with one line."""
+        try:
+            super().privilegedStartService()
+        except CannotStart as error:
+            self.log.critical("rtcsig: {error}", error=error)
+            raise _StartFailed(str(error)) from None
+        stop_on_signals(self.reactor)
+
+
+def makeService(options: Options) -> Service:  # noqa: N802 Twisted's name
+    """The service that ``twistd rtcsig`` runs."""
+    from twisted.internet import reactor  # noqa: PLC0415 importing it chooses the reactor: not before twistd has
+
+    settings = options.settings or Settings()
+    observer = log_observer(settings.log_format, settings.log_level, options.parent or {})
+    try:
+        return _Application(settings, reactor, observer)
+    except SettingError as error:
+        raise SystemExit(f"rtcsig: {error}") from None

@@ -1,0 +1,135 @@
+"""The Autobahn factory: one for each listener, all of one house."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+from autobahn.twisted.websocket import WebSocketServerFactory
+from autobahn.websocket.compress import (
+    PerMessageDeflateOffer,
+    PerMessageDeflateOfferAccept,
+)
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.python.failure import Failure
+
+from rtcsig.codes import CloseCode
+from rtcsig.dialects import MountTable
+from rtcsig.door.admission import OriginPolicy
+from rtcsig.door.descriptors import descriptor_limit, descriptors_in_use
+from rtcsig.door.ledger import Ledger
+from rtcsig.door.report import Reporter
+from rtcsig.settings import Settings
+from rtcsig.websocket.protocol import SignallingProtocol
+
+__all__ = ["House", "SignallingFactory"]
+
+
+@dataclass
+class House:
+    """What all connections of one server share."""
+
+    settings: Settings
+    mounts: MountTable
+    origins: OriginPolicy
+    ledger: Ledger
+    reporter: Reporter
+    clock: IReactorTime
+    random: random.Random = field(default_factory=random.Random)
+    protocols: set[SignallingProtocol] = field(default_factory=set)
+
+    def close_all(self, code: CloseCode, reason: str) -> None:
+        """Begin the end of every connection: open ones with a close frame, others at once."""
+        for protocol in tuple(self.protocols):
+            protocol.leave(code, reason)
+
+    def resources(self) -> dict[str, Any]:
+        """Connections and descriptors, for a line about a failure."""
+        return {
+            "connections": self.ledger.connections,
+            "descriptors": descriptors_in_use(),
+            "descriptor_limit": descriptor_limit(),
+        }
+
+
+class SignallingFactory(WebSocketServerFactory):
+    """Makes the protocols of one listener.
+
+    Autobahn copies its options from the factory onto every connection and
+    formats them all for a debug line; here they are attributes of a class made
+    for the factory, and nothing is copied.
+    """
+
+    noisy = False
+
+    def __init__(self, house: House, listener: str) -> None:
+        super().__init__(server=None, reactor=house.clock)
+        self.house = house
+        self.listener = listener
+        self.protocol = type("Protocol", (SignallingProtocol,), self._protocol_options())
+
+    def buildProtocol(self, addr: IAddress | None) -> SignallingProtocol | None:  # noqa: N802 Twisted's name
+        """A protocol for one connection; None, which makes Twisted close it, when that fails."""
+        try:
+            protocol = self.protocol()
+        except Exception:  # noqa: BLE001 whatever it is, it is this connection's
+            failure = Failure()
+            name = type(failure.value).__name__
+            self.house.ledger.set_up_failures["build", name] += 1
+            fields = {"listener": self.listener, "stage": "build", **self.house.resources()}
+            self.house.reporter.bug(failure, "connection set-up failed", fields)
+            return None
+        protocol.factory = self
+        return protocol
+
+    def _protocol_options(self) -> dict[str, Any]:
+        """Autobahn's options. Its timers are off: ours do not round and can be cancelled."""
+        settings = self.house.settings
+        return {
+            "CONFIG_ATTRS": (),
+            "logOctets": False,
+            "logFrames": False,
+            "trackTimings": False,
+            "versions": (13,),
+            "webStatus": False,
+            "utf8validateIncoming": True,
+            "requireMaskedClientFrames": True,
+            "maskServerFrames": False,
+            "applyMask": True,
+            "maxFramePayloadSize": settings.max_message_bytes,
+            "maxMessagePayloadSize": settings.max_message_bytes,
+            "autoFragmentSize": 0,
+            "failByDrop": False,
+            "echoCloseCodeReason": False,
+            "openHandshakeTimeout": 0,
+            "closeHandshakeTimeout": 0,
+            "tcpNoDelay": True,
+            "autoPingInterval": 0,
+            "autoPingTimeout": 0,
+            "autoPingSize": 12,
+            "autoPingRestartOnAnyTraffic": False,
+            "perMessageCompressionAccept": staticmethod(
+                _accept_deflate if settings.compression == "deflate" else _accept_none
+            ),
+            "serveFlashSocketPolicy": False,
+            "flashSocketPolicy": "",
+            # Origins are checked by OriginPolicy, which answers 403.
+            "allowedOrigins": self.allowedOrigins,
+            "allowedOriginsPatterns": self.allowedOriginsPatterns,
+            "allowNullOrigin": True,
+            "maxConnections": 0,
+            "trustXForwardedFor": 0,
+        }
+
+
+def _accept_none(offers: list[Any]) -> None:  # noqa: ARG001 Autobahn's signature
+    return None
+
+
+def _accept_deflate(offers: list[Any]) -> PerMessageDeflateOfferAccept | None:
+    """Take the first permessage-deflate offer, as it was made."""
+    for offer in offers:
+        if isinstance(offer, PerMessageDeflateOffer):
+            return PerMessageDeflateOfferAccept(offer)
+    return None

@@ -1,0 +1,72 @@
+"""The HTTP side of an upgrade: its head, its target, and the answer when it is refused."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+
+from rtcsig.codes import Refusal
+
+__all__ = ["explanation", "head_is_too_large", "http_answer", "target_of"]
+
+_END_OF_HEAD = b"\r\n\r\n"
+_SCHEME_AND_AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")
+_QUOTED_BY_AUTOBAHN = re.compile(r"""["':<(]""")
+_EXPLANATIONS = {
+    HTTPStatus.METHOD_NOT_ALLOWED: "the method must be GET",
+    HTTPStatus.HTTP_VERSION_NOT_SUPPORTED: "the version must be HTTP/1.1",
+}
+# Header fields without which these answers are not valid (RFC 9110, 15.5.6 and 15.5.22).
+_REQUIRED_HEADERS = {
+    HTTPStatus.METHOD_NOT_ALLOWED: (("Allow", "GET"),),
+    HTTPStatus.UPGRADE_REQUIRED: (("Upgrade", "websocket"),),
+}
+
+
+def head_is_too_large(before: bytes, more: bytes, max_bytes: int) -> bool:
+    """Whether a request head that came as ``before`` and ``more`` passes ``max_bytes``.
+
+    Only what the border between the two can hide is searched again.
+    """
+    if len(before) + len(more) <= max_bytes:
+        return False
+    border = max(0, len(before) - len(_END_OF_HEAD) + 1)
+    end = (before[border:] + more).find(_END_OF_HEAD)
+    return end < 0 or border + end + len(_END_OF_HEAD) > max_bytes
+
+
+def target_of(request_target: str) -> tuple[str, str]:
+    """Path and query of a request target (RFC 9112, 3.2), both as they were sent.
+
+    The absolute form, which a proxy may send, counts without its scheme and
+    authority. The path always begins with ``/``.
+    """
+    absolute = _SCHEME_AND_AUTHORITY.match(request_target)
+    if absolute is not None:
+        request_target = request_target[absolute.end() :]
+    path, _, query = request_target.partition("?")
+    return path if path.startswith("/") else f"/{path}", query
+
+
+def explanation(reason: str, status: int) -> str:
+    """Why Autobahn refuses: its reason up to where it may begin to quote the client, or ours."""
+    if status in _EXPLANATIONS:
+        return _EXPLANATIONS[HTTPStatus(status)]
+    text = _QUOTED_BY_AUTOBAHN.split(reason, maxsplit=1)[0].strip()
+    return text or "the request cannot be served"
+
+
+def http_answer(refusal: Refusal, headers: tuple[tuple[str, str], ...] = ()) -> bytes:
+    """An HTTP response that says why, in the body: a status line holds no free text."""
+    status = refusal.status
+    body = f"{refusal.reason}\n".encode()
+    lines = [
+        f"HTTP/1.1 {status.value} {status.phrase}",
+        "Content-Type: text/plain; charset=utf-8",
+        f"Content-Length: {len(body)}",
+        f"Connection: {'close, Upgrade' if status == HTTPStatus.UPGRADE_REQUIRED else 'close'}",
+        *(f"{name}: {value}" for name, value in (*headers, *_REQUIRED_HEADERS.get(status, ()))),
+        "",
+        "",
+    ]
+    return "\r\n".join(lines).encode("latin-1") + body

@@ -1,0 +1,83 @@
+"""What every test has: a log that must stay clean, and a word about missing tools."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from twisted.logger import LogEvent, LogLevel, eventAsText, globalLogPublisher
+
+_CI = bool(os.environ.get("CI"))
+_INSTALL = {
+    "chromium": "apt-get install chromium",
+    "node": "apt-get install nodejs npm",
+    "npm": "apt-get install npm",
+}
+_missing: dict[str, int] = {}
+
+
+class LogWatch:
+    """The events that a test put into the log.
+
+    A test that expects errors takes them with ``errors``; what is left at the
+    end fails it.
+    """
+
+    def __init__(self) -> None:
+        self.events: list[LogEvent] = []
+        self._unexpected: list[LogEvent] = []
+
+    def __call__(self, event: LogEvent) -> None:
+        self.events.append(event)
+        if event["log_level"] >= LogLevel.error:
+            self._unexpected.append(event)
+
+    def errors(self) -> list[LogEvent]:
+        """The errors so far, which are expected by asking for them."""
+        taken, self._unexpected = self._unexpected, []
+        return taken
+
+    def lines(self, what: str) -> list[LogEvent]:
+        """The events of rtcsig's reporter with this text."""
+        return [event for event in self.events if event.get("what") == what]
+
+    def unexpected(self) -> str:
+        """The errors that nobody asked for, as text."""
+        return "\n".join(eventAsText(event) for event in self._unexpected)
+
+
+@pytest.fixture(autouse=True)
+def logged() -> Iterator[LogWatch]:
+    """Watch the log; errors that the test did not expect fail it."""
+    watch = LogWatch()
+    globalLogPublisher.addObserver(watch)
+    yield watch
+    globalLogPublisher.removeObserver(watch)
+    assert not watch.unexpected(), watch.unexpected()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker for tests that need a program of the machine."""
+    config.addinivalue_line("markers", "needs(*tools): programs that must be on the PATH")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Under CI a missing tool is a failure; elsewhere it is named in the summary."""
+    for marker in item.iter_markers("needs"):
+        for tool in marker.args:
+            if shutil.which(tool) is None:
+                _missing[tool] = _missing.get(tool, 0) + 1
+                message = f"{tool} is missing: {_INSTALL[tool]}"
+                if _CI:
+                    pytest.fail(message)
+                pytest.skip(message)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name what could not be tested, and the command that changes it."""
+    for tool, count in sorted(_missing.items()):
+        terminalreporter.write_line(
+            f"NOT TESTED: {count} tests need {tool}; install it: {_INSTALL[tool]}", yellow=True
+        )

@@ -1,0 +1,126 @@
+"""A real ``twistd`` process with rtcsig in it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+__all__ = ["ServerProcess", "clean_environment", "wait_until"]
+
+_LISTENS = re.compile(r"rtcsig listens on \S+: \S*?:(\d+)")
+_START_TIMEOUT_S = 30.0
+_STOP_TIMEOUT_S = 20.0
+_LOOK_EVERY_S = 0.01
+
+
+def wait_until(condition, timeout_s: float = _START_TIMEOUT_S, what: str = "it"):  # noqa: ANN001, ANN201
+    """Wait for an event that can only be looked for; returns the true value."""
+    end_s = time.monotonic() + timeout_s
+    while not (value := condition()):
+        if time.monotonic() > end_s:
+            raise AssertionError(f"waited {timeout_s:g} s in vain until {what}")
+        time.sleep(_LOOK_EVERY_S)
+    return value
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """This process's environment without settings of a server, plus ``more``."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RTCSIG_")}
+    return kept | more
+
+
+class ServerProcess:
+    """``twistd -n rtcsig`` on a free port of the loopback, with its log in a file.
+
+    ``patch`` is the name of a module that is imported before twistd runs: it
+    makes a fault that the machine cannot make on demand. Used as a context
+    manager; leaving it stops the process and, unless the test stopped it
+    itself, asserts the clean end with status 0.
+    """
+
+    def __init__(self, *flags: str, patch: str | None = None, listen: str | None = None) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="rtcsig-test-")
+        self.log_path = Path(self._folder.name) / "log"
+        run = "from twisted.scripts.twistd import run; run()"
+        if patch is not None:
+            run = f"import {patch}; {run}"
+        listen = listen or "tcp:0:interface=127.0.0.1"
+        self.command: Sequence[str] = (
+            sys.executable, "-c", run, "-n", "--pidfile=", "rtcsig", "--listen", listen, *flags,
+        )  # fmt: skip
+        self.process: subprocess.Popen[bytes] | None = None
+        self.port = 0
+
+    def __enter__(self) -> ServerProcess:
+        with self.log_path.open("wb") as log:
+            self.process = subprocess.Popen(
+                self.command,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self._folder.name,
+                env=clean_environment(PYTHONUNBUFFERED="1"),
+            )
+        try:
+            self.port = int(wait_until(self._listening_port, what="the server listens"))
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            status = self.stop()
+            if error is None:
+                assert status == 0, f"exit status {status}\n{self.log}"
+        finally:
+            self._folder.cleanup()
+
+    def _listening_port(self) -> str | None:
+        assert self.process is not None
+        found = _LISTENS.search(self.log)
+        if found is None and self.process.poll() is not None:
+            raise AssertionError(f"the server ended with status {self.process.returncode}\n{self.log}")
+        return found and found.group(1)
+
+    @property
+    def pid(self) -> int:
+        """The process id of the server."""
+        assert self.process is not None
+        return self.process.pid
+
+    @property
+    def url(self) -> str:
+        """``ws://HOST:PORT``, without a slash at the end."""
+        return f"ws://127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> str:
+        """The log so far."""
+        return self.log_path.read_text(encoding="utf-8")
+
+    def descriptors(self) -> int:
+        """How many descriptors the server has open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send the signal, if the process still runs, and wait for its end; returns the status."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            return self.process.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"the server did not stop\n{self.log}") from None
