@@ -41,9 +41,15 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser(
         "check", help="pass a message through a running server; exit status 2 if that fails"
     )
-    check.add_argument("url", metavar="ws://HOST:PORT/", help="where a datachannel dialect is mounted")
     check.add_argument(
-        "--timeout", type=float, default=_PROBE_TIMEOUT_S, metavar="SECONDS", help="default: %(default)g"
+        "url", metavar="ws://HOST:PORT/", help="where a datachannel dialect is mounted"
+    )
+    check.add_argument(
+        "--timeout",
+        type=float,
+        default=_PROBE_TIMEOUT_S,
+        metavar="SECONDS",
+        help="default: %(default)g",
     )
     return parser
 

@@ -6,7 +6,7 @@ import signal
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.logger import Logger
@@ -14,9 +14,9 @@ from twisted.python.failure import Failure
 
 from rtcsig.codes import CloseCode
 from rtcsig.dialects import DIALECTS, Mount, MountTable
+from rtcsig.door.address import address_text
 from rtcsig.door.admission import OriginPolicy
 from rtcsig.door.ledger import Ledger
-from rtcsig.door.address import address_text
 from rtcsig.door.listeners import endpoint_of, listen
 from rtcsig.door.report import Reporter
 from rtcsig.hub import Hub
@@ -58,13 +58,13 @@ class SignallingService(Service):
         ]
         self.ports: list[IListeningPort] = []
 
-    def privilegedStartService(self) -> None:  # noqa: N802 Twisted's name
+    def privilegedStartService(self) -> None:
         """Listen, while the process may still have the right to do so."""
         super().privilegedStartService()
         for description, endpoint in self._endpoints:
             self._listen(description, endpoint)
 
-    def stopService(self) -> Deferred[None]:  # noqa: N802 Twisted's name
+    def stopService(self) -> Deferred[None]:
         """Stop listening, close every connection with 1001, and wait for their end.
 
         The wait has an end itself: each connection is cut when
@@ -72,7 +72,7 @@ class SignallingService(Service):
         """
         super().stopService()
         ports, self.ports = self.ports, []
-        stopped = DeferredList([port.stopListening() for port in ports if port is not None])
+        stopped = DeferredList([maybeDeferred(port.stopListening) for port in ports])
         self.house.close_all(CloseCode.GOING_AWAY, "the server stops")
         return stopped.addCallback(self._await_ends).addCallback(self._finish)
 
@@ -81,12 +81,15 @@ class SignallingService(Service):
         factory = SignallingFactory(self.house, description)
         listening = listen(endpoint, factory)
         listening.addCallback(self._listens, description)
-        # Nearly every endpoint answers at once; one that does not can only log.
-        listening.addErrback(failures.append)
+        if listening.called:
+            listening.addErrback(failures.append)
         if failures:
             raise CannotStart(f"cannot listen on {description}: {_why(failures[0])}")
+        # Nearly every endpoint answers at once; one that does not can only log.
         listening.addErrback(
-            lambda failure: self.log.failure("cannot listen on {listener}", failure, listener=description)
+            lambda failure: self.log.failure(
+                "cannot listen on {listener}", failure, listener=description
+            )
         )
 
     def _listens(self, port: IListeningPort, description: str) -> None:
@@ -102,7 +105,7 @@ class SignallingService(Service):
         done: Deferred[None] = Deferred()
 
         def look() -> None:
-            if self.house.protocols:
+            if self.house.connections:
                 self.reactor.callLater(_STOP_POLL_S, look)
             else:
                 done.callback(None)
@@ -161,6 +164,7 @@ def _endpoint(reactor: Any, description: str, backlog: int) -> IStreamServerEndp
 
 
 def _why(failure: Failure) -> str:
-    if failure.check(CannotListenError):
-        return str(failure.value.socketError.strerror)
+    error = failure.value
+    if isinstance(error, CannotListenError):
+        return str(error.socketError.strerror)
     return failure.getErrorMessage()

@@ -26,6 +26,9 @@ CONFIG_FLAG = "config"
 class SettingError(ValueError):
     """A setting that cannot be used. Its text is one line that names the setting."""
 
+    def __init__(self, text: str) -> None:
+        super().__init__(" ".join(text.splitlines()))
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -61,7 +64,7 @@ def _seconds(low: float, high: float) -> Callable[[Any], float]:
     def parse(raw: Any) -> float:
         try:
             number = float(raw) if isinstance(raw, str | int | float) else None
-        except ValueError:
+        except (ValueError, OverflowError):
             number = None
         if number is None or isinstance(raw, bool) or not low <= number <= high:
             raise ValueError(f"must be a number of seconds from {low:g} to {high:g}")
@@ -93,7 +96,10 @@ def _mount(raw: Any) -> tuple[str, str]:
 
 
 def _setting(
-    default: Any, parse: Callable[[Any], Any], placeholder: str, help: str  # noqa: A002 the field's word
+    default: Any,
+    parse: Callable[[Any], Any],
+    placeholder: str,
+    help: str,  # noqa: A002 the field's word
 ) -> Any:
     """A field of ``Settings`` with its declaration; a tuple as default makes it repeatable."""
     metadata = {"parse": parse, "placeholder": placeholder, "help": help}
@@ -185,7 +191,10 @@ class Settings:
         "Whether permessage-deflate is agreed to. It costs tens of kilobytes per connection.",
     )
     log_format: str = _setting(
-        "text", _one_of("text", "json"), "text|json", "Log lines for people, or one JSON object each."
+        "text",
+        _one_of("text", "json"),
+        "text|json",
+        "Log lines for people, or one JSON object each.",
     )
     log_level: str = _setting(
         "info",
@@ -222,7 +231,9 @@ class Settings:
         for name, raw in variables.items():
             source = f"{ENVIRONMENT_PREFIX}{name.upper()}"
             setting = _known(name, source)
-            values[name] = _value(setting, _split(raw, source) if setting.repeatable else [raw], source)
+            values[name] = _value(
+                setting, _split(raw, source) if setting.repeatable else [raw], source
+            )
         for name, raws in flags.items():
             setting = _known(name, f"--{name}")
             values[name] = _value(setting, raws, f"--{setting.flag}")
@@ -235,7 +246,7 @@ class Settings:
         for name, values in (("listen", self.listen), ("mount", self.mount)):
             if not values:
                 raise SettingError(f"{name}: at least one is needed")
-        paths = [path for path, _ in self.mount]
+        paths = [path.rstrip("/") or "/" for path, _ in self.mount]
         for path in paths:
             if paths.count(path) > 1:
                 raise SettingError(f"mount: {path} is given twice")
@@ -272,11 +283,15 @@ def _known(name: str, source: str) -> Setting:
 
 def _value(setting: Setting, raws: list[Any], source: str) -> Any:
     """The checked value; a setting that is not repeatable takes the last one given."""
-    try:
-        values = tuple(setting.parse(raw) for raw in raws)
-    except ValueError as error:
-        raise SettingError(f"{source}: {error}, not {raws[-1]!r}") from None
+    values = tuple(_parsed(setting, raw, source) for raw in raws)
     return values if setting.repeatable else values[-1]
+
+
+def _parsed(setting: Setting, raw: Any, source: str) -> Any:
+    try:
+        return setting.parse(raw)
+    except ValueError as error:
+        raise SettingError(f"{source}: {error}, not {raw!r}") from None
 
 
 def _split(raw: str, source: str) -> list[str]:
@@ -291,5 +306,5 @@ def _read_toml(path: str) -> dict[str, Any]:
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingError(f"config: {path}: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingError(f"config: {path}: {error}") from None

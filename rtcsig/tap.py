@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from twisted.application.service import IService, IServiceCollection, Service
+from twisted.application.service import IService, Service
 from twisted.internet.interfaces import IReactorCore
 from twisted.logger import ILogObserver
 from twisted.python import usage
@@ -54,14 +54,14 @@ class Options(usage.Options):
         """A TOML file with settings."""
         self[CONFIG_FLAG] = path
 
-    def parseOptions(self, options: Any = None) -> None:  # noqa: N802 Twisted's name
+    def parseOptions(self, options: Any = None) -> None:
         """Parse; what is wrong ends the program with one line that names it."""
         try:
             super().parseOptions(options)
         except usage.UsageError as error:
             raise SystemExit(f"rtcsig: {error}") from None
 
-    def postOptions(self) -> None:  # noqa: N802 Twisted's name
+    def postOptions(self) -> None:
         """Check all settings, now that the flags are known."""
         self.settings = _load(self.given, os.environ, self.get(CONFIG_FLAG))
 
@@ -70,7 +70,9 @@ for _setting in declared():
     setattr(Options, f"opt_{_setting.name}", _option(_setting))
 
 
-def _load(given: dict[str, list[str]], environment: Mapping[str, str], config: str | None) -> Settings:
+def _load(
+    given: dict[str, list[str]], environment: Mapping[str, str], config: str | None
+) -> Settings:
     try:
         return Settings.load(given, environment, config)
     except SettingError as error:
@@ -87,17 +89,19 @@ class _StartFailed(SystemExit):
 class _Application(SignallingService):
     """The service under ``twistd``: it brings its log observer, and a failed start is one line."""
 
-    def __init__(self, settings: Settings, reactor: IReactorCore, observer: ILogObserver | None) -> None:
+    def __init__(
+        self, settings: Settings, reactor: IReactorCore, observer: ILogObserver | None
+    ) -> None:
         super().__init__(settings, reactor)
         self._observer = observer
 
-    def setServiceParent(self, parent: IServiceCollection) -> None:  # noqa: N802 Twisted's name
+    def setServiceParent(self, parent: Any) -> None:
         """Give the application our log observer; ``twistd`` asks it for one."""
         super().setServiceParent(parent)
         if self._observer is not None:
             parent.setComponent(ILogObserver, self._observer)
 
-    def privilegedStartService(self) -> None:  # noqa: N802 Twisted's name
+    def privilegedStartService(self) -> None:
         """Listen, or end the program with one line."""
         try:
             super().privilegedStartService()
@@ -107,7 +111,7 @@ class _Application(SignallingService):
         stop_on_signals(self.reactor)
 
 
-def makeService(options: Options) -> Service:  # noqa: N802 Twisted's name
+def makeService(options: Options) -> Service:
     """The service that ``twistd rtcsig`` runs."""
     from twisted.internet import reactor  # noqa: PLC0415 importing it chooses the reactor: not before twistd has
 

@@ -30,6 +30,7 @@ class LogWatch:
         self._unexpected: list[LogEvent] = []
 
     def __call__(self, event: LogEvent) -> None:
+        """Observe."""
         self.events.append(event)
         if event["log_level"] >= LogLevel.error:
             self._unexpected.append(event)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
 from twisted.internet.defer import Deferred
@@ -14,6 +14,9 @@ from twisted.internet.error import ConnectError, DNSLookupError
 from twisted.internet.interfaces import IStreamClientEndpoint
 
 __all__ = ["ProbeFailed", "probe"]
+
+_QUESTION = "rtcsig-check"
+_ANSWER = "rtcsig-check-answer"
 
 
 class ProbeFailed(Exception):
@@ -25,20 +28,20 @@ class _ProbePeer(WebSocketClientProtocol):
 
     factory: _ProbeFactory
 
-    def onOpen(self) -> None:  # noqa: N802 Autobahn's name
+    def onOpen(self) -> None:
         self.factory.opened.callback(None)
 
-    def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: N802, N803, ARG002 Autobahn's names
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: ARG002 Autobahn's names
         self.factory.on_message(payload)
 
-    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:  # noqa: N802, N803, ARG002
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:  # noqa: ARG002
         self.factory.on_failure(f"the server ended the connection: {reason or code}")
 
 
 class _ProbeFactory(WebSocketClientFactory):
     """Makes one peer, and tells what it hears."""
 
-    protocol = _ProbePeer
+    protocol: Any = _ProbePeer
     noisy = False
 
     def __init__(
@@ -73,7 +76,7 @@ class _Probe:
             self._peers.append(await self._connect(number))
         self._doing = "passing a message from one peer to the other"
         self._sent_s = self._reactor.seconds()
-        self._send(0, {"id": self._ids[1], "type": "rtcsig-check", "mark": self._mark})
+        self._send(0, {"id": self._ids[1], "type": _QUESTION, "mark": self._mark})
 
     def stop(self) -> None:
         """Let go of both peers."""
@@ -98,11 +101,13 @@ class _Probe:
             # Autobahn's URL parser raises plain exceptions that say what it dislikes.
             raise ProbeFailed(f"{self._url}: {error}") from error
         try:
-            peer: _ProbePeer = await _endpoint(self._reactor, factory).connect(factory)
+            peer: Any = await _endpoint(self._reactor, factory).connect(factory)
         except (ConnectError, DNSLookupError) as error:
-            raise ProbeFailed(f"cannot connect to {factory.host}:{factory.port}: {error}") from error
+            raise ProbeFailed(
+                f"cannot connect to {factory.host}:{factory.port}: {error}"
+            ) from error
         await factory.opened
-        return peer
+        return cast(_ProbePeer, peer)
 
     def _hearer(self, number: int) -> Callable[[bytes], None]:
         """The second peer sends back what it hears; the first one ends the probe."""
@@ -111,11 +116,12 @@ class _Probe:
             message = json.loads(payload)
             if message.get("type") == "error":
                 self.failed(f"the server answered: {message.get('message')}")
-            elif message.get("mark") == self._mark and message["id"] == self._ids[1 - number]:
-                if number == 1:
-                    self._send(1, message)
-                elif not self.result.called:
-                    self.result.callback(self._reactor.seconds() - self._sent_s)
+            elif message.get("mark") != self._mark or message["id"] != self._ids[1 - number]:
+                return
+            elif number == 1 and message["type"] == _QUESTION:
+                self._send(1, message | {"type": _ANSWER})
+            elif number == 0 and message["type"] == _ANSWER and not self.result.called:
+                self.result.callback(self._reactor.seconds() - self._sent_s)
 
         def guarded(payload: bytes) -> None:
             try:

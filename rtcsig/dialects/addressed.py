@@ -47,10 +47,12 @@ class Addressed:
         A repeated ``id`` member is replaced everywhere: parsers differ in
         which one they take, and none may find an id that the sender made up.
         """
-        text = self._text
-        for start, end in reversed(self._spans):
-            text = text[:start] + value + text[end:]
-        return text
+        pieces = []
+        position = 0
+        for start, end in self._spans:
+            pieces += (self._text[position:start], value)
+            position = end
+        return b"".join((*pieces, self._text[position:]))
 
 
 def json_string(text: str) -> bytes:

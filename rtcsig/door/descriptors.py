@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import resource
+from pathlib import Path
 
 __all__ = ["descriptor_limit", "descriptors_in_use"]
 
@@ -18,7 +18,7 @@ def descriptors_in_use() -> int | None:
     """
     for folder in _FOLDERS:
         try:
-            return len(os.listdir(folder)) - 1
+            return sum(1 for _ in Path(folder).iterdir()) - 1
         except FileNotFoundError:
             continue
         except OSError:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from typing import Generic, TypeVar
 
 __all__ = ["LineLimit"]
 
+Kind = TypeVar("Kind", bound=Hashable)
 
-class LineLimit:
+
+class LineLimit(Generic[Kind]):
     """At most ``lines`` of one kind within ``window_s`` seconds; the rest is counted.
 
     A kind's window begins with its first line. Time is an argument, in
@@ -17,9 +20,9 @@ class LineLimit:
     def __init__(self, lines: int, window_s: float) -> None:
         self._lines = lines
         self.window_s = window_s
-        self._windows: dict[Hashable, _Window] = {}
+        self._windows: dict[Kind, _Window] = {}
 
-    def admit(self, kind: Hashable, now_s: float) -> bool:
+    def admit(self, kind: Kind, now_s: float) -> bool:
         """Whether one more line of this kind may be written now."""
         window = self._windows.get(kind)
         if window is None:
@@ -27,8 +30,8 @@ class LineLimit:
         window.seen += 1
         return window.seen <= self._lines
 
-    def ended(self, now_s: float) -> dict[Hashable, int]:
-        """Forget the windows that are over; the kinds of which lines were left out, and how many."""
+    def ended(self, now_s: float) -> dict[Kind, int]:
+        """Forget the windows that are over; the kinds with lines left out, and how many."""
         over = [kind for kind, w in self._windows.items() if now_s - w.began_s >= self.window_s]
         left_out = {kind: self._windows.pop(kind).seen - self._lines for kind in over}
         return {kind: count for kind, count in left_out.items() if count > 0}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import socket
+from typing import Any
 
 from twisted.internet import endpoints, tcp
 from twisted.internet.defer import Deferred
@@ -34,20 +35,19 @@ def endpoint_of(reactor: object, description: str, backlog: int) -> IStreamServe
     if kind in _WITH_BACKLOG and "backlog=" not in description:
         description = f"{description}:backlog={backlog}"
     try:
-        return endpoints.serverFromString(reactor, description)
+        endpoint: IStreamServerEndpoint = endpoints.serverFromString(reactor, description)
     except Exception as error:
         # The parsers of Twisted and of its plugins raise whatever they meet.
         raise ValueError(str(error) or type(error).__name__) from error
+    return endpoint
 
 
-def listen(
-    endpoint: IStreamServerEndpoint, factory: IProtocolFactory
-) -> Deferred[IListeningPort]:
+def listen(endpoint: IStreamServerEndpoint, factory: IProtocolFactory) -> Deferred[IListeningPort]:
     """Listen, with transports whose set-up may fail (``AcceptedTransport``)."""
 
     def listening(port: IListeningPort) -> IListeningPort:
         if isinstance(port, tcp.Port):
-            port.transport = AcceptedTransport  # type: ignore[assignment]  # a class attribute in Twisted
+            port.transport = AcceptedTransport  # type: ignore[assignment]  # narrower arguments
         return port
 
     return endpoint.listen(factory).addCallback(listening)
@@ -56,20 +56,26 @@ def listen(
 def adopt_connection(
     reactor: IReactorSocket,
     descriptor: int,
-    family: int,
-    factory: IProtocolFactory,
+    factory: Any,
+    *,
     ledger: Ledger,
     reporter: Reporter,
 ) -> bool:
     """Serve a connected socket that came from elsewhere; whether that worked.
 
     ``descriptor`` is taken over and closed in any case: the reactor works on
-    a duplicate. Twisted asks for the peer's name first, and a client that is
-    gone makes that fail with ENOTCONN; like every failure here it is logged,
-    counted, and stays with this connection.
+    a duplicate. A client that is gone already makes getpeername fail with
+    ENOTCONN; like every failure here that is logged, counted, and stays with
+    this connection.
     """
     try:
-        reactor.adoptStreamConnection(descriptor, family, factory)
+        with socket.socket(fileno=descriptor) as handed_over:
+            handed_over.setblocking(False)
+            # Twisted asks as well, but when it fails there, its duplicate is
+            # left to the garbage collector.
+            handed_over.getpeername()
+            family = socket.AddressFamily(handed_over.family)
+            reactor.adoptStreamConnection(handed_over.fileno(), family, factory)
     except Exception as error:  # noqa: BLE001 whatever it is, it is this connection's
         name = error_name(error)
         ledger.set_up_failures["adopt", name] += 1
@@ -82,6 +88,4 @@ def adopt_connection(
         }
         reporter.line(LogLevel.warn, "connection set-up failed", fields, name)
         return False
-    finally:
-        os.close(descriptor)
     return True

@@ -9,7 +9,6 @@ from typing import Any
 from constantly import NamedConstant
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger, LogLevel
-
 from twisted.python.failure import Failure
 
 from rtcsig.door.linelimit import LineLimit
@@ -19,6 +18,8 @@ __all__ = ["Fields", "Reporter", "error_name", "shown"]
 _SHOWN_CHARACTERS = 80
 _LINES_PER_WINDOW = 10
 _WINDOW_S = 10.0
+
+_Kind = tuple[NamedConstant, str, Hashable]
 
 
 def shown(text: str) -> str:
@@ -52,7 +53,7 @@ class Reporter:
     def __init__(self, log: Logger, clock: IReactorTime) -> None:
         self._log = log
         self._clock = clock
-        self._limit = LineLimit(_LINES_PER_WINDOW, _WINDOW_S)
+        self._limit: LineLimit[_Kind] = LineLimit(_LINES_PER_WINDOW, _WINDOW_S)
         self._flush_call: IDelayedCall | None = None
 
     def line(
@@ -62,12 +63,12 @@ class Reporter:
         if self._admitted(level, what, kind):
             self._log.emit(level, "{what}: {fields}", what=what, fields=Fields(fields))
 
-    def bug(self, failure: Failure, what: str, fields: dict[str, Any]) -> None:
+    def bug(self, error: Exception, what: str, fields: dict[str, Any]) -> None:
         """One line with the traceback: something in our code did not hold."""
-        if self._admitted(LogLevel.error, what, error_name(failure.value)):
+        if self._admitted(LogLevel.error, what, error_name(error)):
             self._log.failure(
                 "{what}: {fields}",
-                failure=failure,
+                failure=Failure(error),
                 level=LogLevel.error,
                 what=what,
                 fields=Fields(fields),
@@ -96,6 +97,8 @@ class Reporter:
 
     def _write_left_out(self, now_s: float) -> None:
         for kind, count in self._limit.ended(now_s).items():
-            level, what, detail = kind  # type: ignore[misc]  # made by _admitted
+            level, what, detail = kind
             fields = Fields(left_out=count, window_s=self._limit.window_s, kind=detail)
-            self._log.emit(level, "{what}: more lines like this: {fields}", what=what, fields=fields)
+            self._log.emit(
+                level, "{what}: more lines like this: {fields}", what=what, fields=fields
+            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from socket import socket
 from typing import Any
 
 from twisted.internet.tcp import Server
@@ -21,17 +22,15 @@ class AcceptedTransport(Server):
 
     set_up_error: Exception | None = None
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, sock: socket, *args: Any) -> None:
         try:
-            super().__init__(*args, **kwargs)
+            super().__init__(sock, *args)
         except Exception as error:  # noqa: BLE001 whatever it is, it is this connection's
             self.set_up_error = error
             self.connected = 0
-            self.disconnected = 1
-            if hasattr(self, "socket"):
-                self._closeSocket(False)
+            sock.close()
 
-    def abortConnection(self) -> None:  # noqa: N802 Twisted's name
+    def abortConnection(self) -> None:
         """Reset the connection; nothing to do when its set-up failed."""
         if self.set_up_error is None:
             super().abortConnection()

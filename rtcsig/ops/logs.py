@@ -50,9 +50,7 @@ def json_line(event: LogEvent) -> str:
 _FORMATS.update(text=formatEventAsClassicLogText, json=json_line)
 
 
-def log_observer(
-    log_format: str, log_level: str, twistd: Mapping[str, Any]
-) -> ILogObserver | None:
+def log_observer(log_format: str, log_level: str, twistd: Mapping[str, Any]) -> ILogObserver | None:
     """An observer in ``log_format`` for what is at least ``log_level``.
 
     ``twistd`` are the options of ``twistd`` itself, which say where to; its

@@ -12,15 +12,15 @@ from autobahn.websocket.compress import (
     PerMessageDeflateOfferAccept,
 )
 from twisted.internet.interfaces import IAddress, IReactorTime
-from twisted.python.failure import Failure
 
 from rtcsig.codes import CloseCode
 from rtcsig.dialects import MountTable
 from rtcsig.door.admission import OriginPolicy
 from rtcsig.door.descriptors import descriptor_limit, descriptors_in_use
 from rtcsig.door.ledger import Ledger
-from rtcsig.door.report import Reporter
+from rtcsig.door.report import Reporter, error_name
 from rtcsig.settings import Settings
+from rtcsig.websocket.guarded import GuardedProtocol
 from rtcsig.websocket.protocol import SignallingProtocol
 
 __all__ = ["House", "SignallingFactory"]
@@ -37,12 +37,12 @@ class House:
     reporter: Reporter
     clock: IReactorTime
     random: random.Random = field(default_factory=random.Random)
-    protocols: set[SignallingProtocol] = field(default_factory=set)
+    connections: set[GuardedProtocol] = field(default_factory=set)
 
     def close_all(self, code: CloseCode, reason: str) -> None:
         """Begin the end of every connection: open ones with a close frame, others at once."""
-        for protocol in tuple(self.protocols):
-            protocol.leave(code, reason)
+        for connection in tuple(self.connections):
+            connection.leave(code, reason)
 
     def resources(self) -> dict[str, Any]:
         """Connections and descriptors, for a line about a failure."""
@@ -67,18 +67,17 @@ class SignallingFactory(WebSocketServerFactory):
         super().__init__(server=None, reactor=house.clock)
         self.house = house
         self.listener = listener
-        self.protocol = type("Protocol", (SignallingProtocol,), self._protocol_options())
+        options = self._protocol_options()
+        self.protocol: Any = type("Protocol", (SignallingProtocol,), options)
 
-    def buildProtocol(self, addr: IAddress | None) -> SignallingProtocol | None:  # noqa: N802 Twisted's name
+    def buildProtocol(self, addr: IAddress | None) -> Any:  # noqa: ARG002 it may be wrong: see getPeer
         """A protocol for one connection; None, which makes Twisted close it, when that fails."""
         try:
             protocol = self.protocol()
-        except Exception:  # noqa: BLE001 whatever it is, it is this connection's
-            failure = Failure()
-            name = type(failure.value).__name__
-            self.house.ledger.set_up_failures["build", name] += 1
+        except Exception as error:  # noqa: BLE001 whatever it is, it is this connection's
+            self.house.ledger.set_up_failures["build", error_name(error)] += 1
             fields = {"listener": self.listener, "stage": "build", **self.house.resources()}
-            self.house.reporter.bug(failure, "connection set-up failed", fields)
+            self.house.reporter.bug(error, "connection set-up failed", fields)
             return None
         protocol.factory = self
         return protocol

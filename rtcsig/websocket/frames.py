@@ -14,6 +14,7 @@ _FINAL_BINARY = 0x82
 _MASKED = 0x80
 _LENGTH_IN_2_BYTES = 126
 _LENGTH_IN_8_BYTES = 127
+_LARGEST_2_BYTE_LENGTH = 0xFFFF
 _MASK_BYTES = 4
 
 
@@ -30,7 +31,7 @@ def binary_frame(payload: bytes) -> bytes:
 def _header(first: int, length: int) -> bytes:
     if length < _LENGTH_IN_2_BYTES:
         return bytes((first, length))
-    if length <= 0xFFFF:
+    if length <= _LARGEST_2_BYTE_LENGTH:
         return bytes((first, _LENGTH_IN_2_BYTES, length >> 8, length & 0xFF))
     return bytes((first, _LENGTH_IN_8_BYTES)) + length.to_bytes(8, "big")
 

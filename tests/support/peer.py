@@ -74,18 +74,33 @@ class Peer:
     """One connection. Every wait has an end, which is a failure."""
 
     def __init__(self, port: int, path: str | None = None, *lines: str) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=_TIMEOUT_S)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._received = b""
+        self._use(socket.create_connection(("127.0.0.1", port)))
         if path is not None:
             status, _, _ = self.upgrade(path, *lines)
             assert status == 101, status
+
+    @classmethod
+    def over(cls, connected: socket.socket) -> Peer:
+        """Make a peer on a socket that is connected already."""
+        peer = cls.__new__(cls)
+        peer._use(connected)
+        return peer
+
+    def _use(self, connected: socket.socket) -> None:
+        connected.settimeout(_TIMEOUT_S)
+        if connected.family != socket.AF_UNIX:
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = connected
+        self._received = b""
 
     def __enter__(self) -> Peer:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.socket.close()
 
@@ -100,7 +115,9 @@ class Peer:
             self._more()
         head, _, self._received = self._received.partition(b"\r\n\r\n")
         status_line, *lines = head.decode("latin-1").split("\r\n")
-        fields = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+        fields = {
+            name.lower(): value for name, _, value in (line.partition(": ") for line in lines)
+        }
         body = self._take(int(fields.get("content-length", 0)))
         return int(status_line.split()[1]), fields, body.decode()
 

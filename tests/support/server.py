@@ -9,19 +9,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-__all__ = ["ServerProcess", "clean_environment", "wait_until"]
+__all__ = ["TWISTD", "ServerProcess", "clean_environment", "wait_until"]
 
-_LISTENS = re.compile(r"rtcsig listens on \S+: \S*?:(\d+)")
+TWISTD = "from twisted.scripts.twistd import run; run()"
+
+_LISTENS = re.compile(r"rtcsig listens on \S+: (?:\S*?:(\d+)|unix)")
 _START_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 20.0
 _LOOK_EVERY_S = 0.01
 
 
-def wait_until(condition, timeout_s: float = _START_TIMEOUT_S, what: str = "it"):  # noqa: ANN001, ANN201
+def wait_until(condition, timeout_s: float = _START_TIMEOUT_S, what: str = "it"):
     """Wait for an event that can only be looked for; returns the true value."""
     end_s = time.monotonic() + timeout_s
     while not (value := condition()):
@@ -38,26 +41,35 @@ def clean_environment(**more: str) -> dict[str, str]:
 
 
 class ServerProcess:
-    """``twistd -n rtcsig`` on a free port of the loopback, with its log in a file.
+    """``twistd -n rtcsig`` on free ports of the loopback, with its log in a file.
 
-    ``patch`` is the name of a module that is imported before twistd runs: it
-    makes a fault that the machine cannot make on demand. Used as a context
-    manager; leaving it stops the process and, unless the test stopped it
-    itself, asserts the clean end with status 0.
+    ``patch`` is a file that is run before twistd: it makes a fault that the
+    machine cannot make on demand. It is run by its path and not imported, so
+    that the server still finds rtcsig where it is installed. ``listen`` has
+    endpoint descriptions in place of one free port; ``ports`` has the port of
+    each, None for a unix socket. Used as a context manager; leaving it stops
+    the process and, unless the test stopped it itself, asserts the clean end
+    with status 0.
     """
 
-    def __init__(self, *flags: str, patch: str | None = None, listen: str | None = None) -> None:
+    def __init__(
+        self,
+        *flags: str,
+        patch: Path | None = None,
+        listen: Sequence[str] = ("tcp:0:interface=127.0.0.1",),
+    ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="rtcsig-test-")
         self.log_path = Path(self._folder.name) / "log"
-        run = "from twisted.scripts.twistd import run; run()"
+        run = TWISTD
         if patch is not None:
-            run = f"import {patch}; {run}"
-        listen = listen or "tcp:0:interface=127.0.0.1"
+            run = f"import runpy; runpy.run_path({str(patch)!r}); {TWISTD}"
         self.command: Sequence[str] = (
-            sys.executable, "-c", run, "-n", "--pidfile=", "rtcsig", "--listen", listen, *flags,
+            sys.executable, "-c", run, "-n", "--pidfile=", "rtcsig",
+            *(f"--listen={description}" for description in listen), *flags,
         )  # fmt: skip
         self.process: subprocess.Popen[bytes] | None = None
-        self.port = 0
+        self.ports: list[int | None] = []
+        self._listeners = len(listen)
 
     def __enter__(self) -> ServerProcess:
         with self.log_path.open("wb") as log:
@@ -69,7 +81,7 @@ class ServerProcess:
                 env=clean_environment(PYTHONUNBUFFERED="1"),
             )
         try:
-            self.port = int(wait_until(self._listening_port, what="the server listens"))
+            self.ports = wait_until(self._listening_ports, what="the server listens")
         except BaseException:
             self.process.kill()
             self.process.wait()
@@ -77,7 +89,10 @@ class ServerProcess:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         try:
             status = self.stop()
@@ -86,12 +101,23 @@ class ServerProcess:
         finally:
             self._folder.cleanup()
 
-    def _listening_port(self) -> str | None:
+    def _listening_ports(self) -> list[int | None] | None:
         assert self.process is not None
-        found = _LISTENS.search(self.log)
-        if found is None and self.process.poll() is not None:
-            raise AssertionError(f"the server ended with status {self.process.returncode}\n{self.log}")
-        return found and found.group(1)
+        found = _LISTENS.findall(self.log)
+        if len(found) < self._listeners and self.process.poll() is not None:
+            raise AssertionError(
+                f"the server ended with status {self.process.returncode}\n{self.log}"
+            )
+        if len(found) < self._listeners:
+            return None
+        return [int(port) if port else None for port in found]
+
+    @property
+    def port(self) -> int:
+        """The port of the first listener."""
+        port = self.ports[0]
+        assert port is not None
+        return port
 
     @property
     def pid(self) -> int:
@@ -112,6 +138,21 @@ class ServerProcess:
     def descriptors(self) -> int:
         """How many descriptors the server has open."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def resident_bytes(self) -> int:
+        """How much memory the server has (VmRSS)."""
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
+        return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """The server does nothing meanwhile; the kernel goes on accepting for it."""
+        os.kill(self.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send the signal, if the process still runs, and wait for its end; returns the status."""

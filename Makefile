@@ -1,0 +1,43 @@
+# Everything is made from nothing but Python 3.11 or later, npm and this folder.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+
+# Where pyenv keeps several Pythons, tox is shown all that rtcsig supports.
+PYENV_VERSIONS := $(shell command -v pyenv >/dev/null && pyenv versions --bare 2>/dev/null \
+    | grep -E '^3\.1[1-9]\.[0-9]+$$' | sort -V | tr '\n' ':' | sed 's/:$$//')
+ifneq ($(PYENV_VERSIONS),)
+export PYENV_VERSION := $(PYENV_VERSIONS)
+endif
+
+.PHONY: help serve test check clean
+
+help:
+	@echo "make serve   run the server on its defaults, ws://127.0.0.1:8000/"
+	@echo "make test    all tests: lint, types, matrix, package, conformance, real clients"
+	@echo "make check   two minutes: lint, types and the tests on this Python"
+	@echo "make clean   remove what the others made"
+
+serve: $(BIN)/rtcsig
+	$(BIN)/rtcsig serve $(ARGS)
+
+test: $(BIN)/tox
+	$(BIN)/tox run
+
+check: $(BIN)/tox
+	$(BIN)/tox run -e lint,types,coverage
+
+clean:
+	rm -rf $(VENV) .tox artefacts dist node_modules tests/interop/node_modules
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(BIN)/rtcsig: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(BIN)/tox: | $(BIN)/python
+	$(BIN)/python -m pip install --quiet "tox>=4.23"
+	@touch $@

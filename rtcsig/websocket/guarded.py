@@ -1,0 +1,418 @@
+"""Autobahn's protocol with a guard around every step of a connection's life.
+
+Theory of operation
+-------------------
+Twisted calls ``connectionMade``, ``dataReceived`` and ``connectionLost``;
+Autobahn, in between, ``onConnect``, ``_onOpen``, ``onMessageEnd``, ``_onPong``
+and ``_onClose``. Each of these is guarded here, because what the two libraries
+do with an exception ranges from a socket that stays open for ever to the
+exception's text in an HTTP status line.
+
+A failure ends in one of three ways, by how far the connection got:
+
+* before the protocol is set up: logged, counted, aborted (``_set_up_failed``);
+* before the WebSocket is open: HTTP 500 without our text (``_failed``);
+* later: close code 1011 (``_failed``).
+
+The connection's state is kept in ``_life`` by the table in ``door.life``.
+Autobahn has a state of its own, which says what may be sent; ours says what is
+counted, and when the user of the connection is told that it is over: as soon
+as the state leaves OPEN, so that nobody sends to a peer that cannot hear.
+
+There is one timer, ``_alarm``, whose meaning follows the state: the deadline
+for the opening handshake, then what the subclass makes of it, then the hard
+end. Autobahn's own timers round to whole seconds and can fire after they were
+cancelled; they are off.
+
+What the connection is for stands in a subclass: the five methods ``admit``,
+``opened``, ``message``, ``ponged`` and ``ended``, which may raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from autobahn.twisted.websocket import WebSocketServerProtocol
+from autobahn.websocket.types import ConnectionDeny
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import LogLevel
+from twisted.python.failure import Failure
+
+from rtcsig.codes import CloseCode, Refusal, close_reason
+from rtcsig.door.address import address_text
+from rtcsig.door.life import Event, State
+from rtcsig.door.report import error_name, shown
+from rtcsig.websocket.request import explanation, head_is_too_large, http_answer
+from rtcsig.websocket.unheard import Unheard
+
+if TYPE_CHECKING:
+    from rtcsig.websocket.factory import SignallingFactory
+
+__all__ = ["GuardedProtocol"]
+
+_OUR_FAULT = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "a fault of the server")
+_HEAD_TOO_LARGE = Refusal(
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the request head is too large"
+)
+_TOO_LATE = Refusal(HTTPStatus.REQUEST_TIMEOUT, "the request did not come in time")
+
+
+class GuardedProtocol(WebSocketServerProtocol):
+    """A server's connection that ends alone, whatever fails in it."""
+
+    factory: SignallingFactory
+    transport: Any
+    log = Unheard()
+
+    number = 0
+    address = ""
+
+    _life = State.NEW
+    _stage = "set-up"
+    _refusal: Refusal | None = None
+    _alarm: IDelayedCall | None = None
+    _parser_is_lost = False
+
+    # -- for the subclass ---------------------------------------------------
+
+    def admit(self) -> str | None:
+        """Let the request in, or raise ``Refusal``; returns the subprotocol to speak."""
+        raise NotImplementedError
+
+    def opened(self) -> None:
+        """Begin: the WebSocket is open."""
+        raise NotImplementedError
+
+    def message(self, payload: bytes, binary: bool) -> None:
+        """Take a whole message; comes only while the connection is open."""
+        raise NotImplementedError
+
+    def take(self, data: bytes) -> bytes:
+        """Take what can be taken from ``data`` past Autobahn; returns the rest."""
+        return data
+
+    def ponged(self, payload: bytes) -> None:
+        """Take a pong."""
+        raise NotImplementedError
+
+    def ended(self) -> None:
+        """Let go: the connection was open and is no longer (once)."""
+        raise NotImplementedError
+
+    # -- what Twisted calls ---------------------------------------------------
+
+    def connectionMade(self) -> None:
+        """Set the connection up; whatever fails ends it at once."""
+        self.number = self.factory.house.ledger.next_number()
+        try:
+            self._set_up()
+        except Exception as error:  # noqa: BLE001 whatever it is, it is this connection's
+            self._set_up_failed(error)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take bytes from the peer."""
+        if self._life is State.CLOSED or self._is_deaf():
+            return
+        try:
+            if self.state == self.STATE_CONNECTING:
+                limit = self.factory.house.settings.max_request_head_bytes
+                if head_is_too_large(self.data, data, limit):
+                    self._refuse(_HEAD_TOO_LARGE)
+                    return
+            elif self._life is State.OPEN:
+                data = self.take(data)
+                if not data:
+                    return
+            self._dataReceived(data)
+        except Exception as error:  # noqa: BLE001 a bug of ours or of Autobahn costs this connection
+            self._parser_failed(error)
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        """Give everything back, once: the transport is gone."""
+        if self._life in (State.NEW, State.CLOSED):
+            return
+        self._stage = "lost"
+        self._clear_alarm()
+        self._end_use()
+        self._move(Event.LOST)
+        self.factory.house.connections.discard(self)
+        try:
+            self._connectionLost(reason)  # type: ignore[arg-type]  # Autobahn says str, Twisted gives a Failure
+        except Exception as error:  # noqa: BLE001 nothing is left to end, but the log must know
+            self._count_failure("lost", error)
+
+    # -- set-up -----------------------------------------------------------------
+
+    def _set_up(self) -> None:
+        """Everything between accept and the first byte; ``_stage`` says how far it got."""
+        self._stage = "register"
+        set_up_error = getattr(self.transport, "set_up_error", None)
+        if set_up_error is not None:
+            raise set_up_error
+        self._stage = "peer"
+        peer = self.transport.getPeer()
+        self.address = self.peer = address_text(peer)
+        self._stage = "options"
+        if hasattr(peer, "port") and hasattr(self.transport, "setTcpNoDelay"):
+            self.transport.setTcpNoDelay(True)
+        self._stage = "autobahn"
+        self._connectionMade()
+        self._stage = "timer"
+        self._set_alarm(self.factory.house.settings.open_timeout_s, self._open_timed_out)
+        self._stage = "request"
+        self._move(Event.MADE)
+        self.factory.house.connections.add(self)
+
+    def _set_up_failed(self, error: Exception) -> None:
+        """Log, count, abort. Whatever comes later finds a closed connection."""
+        house = self.factory.house
+        name = error_name(error)
+        house.ledger.set_up_failures[self._stage, name] += 1
+        self._clear_alarm()
+        self._move(Event.FAILED)
+        what = "connection set-up failed"
+        fields = self._context(error=name, **house.resources())
+        if isinstance(error, OSError):
+            house.reporter.line(LogLevel.warn, what, fields, (self._stage, name))
+        else:
+            house.reporter.bug(error, what, fields)
+        self.transport.abortConnection()
+
+    # -- what Autobahn calls --------------------------------------------------------
+
+    def onConnect(self, request: Any) -> str | None:  # noqa: ARG002 we read the head ourselves
+        """Admit the request; returns the subprotocol.
+
+        Raises nothing but Autobahn's ``ConnectionDeny``: any other exception's
+        text would stand in the status line of the answer.
+        """
+        self._stage = "admission"
+        try:
+            return self.admit()
+        except Refusal as refusal:
+            self._refusal = refusal
+        except Exception as error:  # noqa: BLE001 a bug of ours costs this connection
+            self._count_failure("admission", error)
+            self._refusal = _OUR_FAULT
+        raise ConnectionDeny(self._refusal.status.value, self._refusal.reason)
+
+    def succeedHandshake(self, res: Any) -> None:
+        """Answer the request; Autobahn would swallow what is raised in here."""
+        self._stage = "answer"
+        try:
+            super().succeedHandshake(res)
+        except Exception as error:  # noqa: BLE001 a bug of ours or of Autobahn costs this connection
+            self._parser_failed(error)
+
+    def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:
+        """Refuse the request, with our sentence or Autobahn's less what it quotes."""
+        headers = tuple(responseHeaders or ())
+        if any(name == "Sec-WebSocket-Version" for name, _ in headers):
+            code = HTTPStatus.UPGRADE_REQUIRED  # RFC 6455, 4.4
+        refusal = self._refusal or Refusal(HTTPStatus(code), explanation(reason, code))
+        self._refuse(refusal, headers)
+
+    def _onOpen(self) -> None:
+        self._stage = "open"
+        try:
+            self._move(Event.OPENED)
+            self.opened()
+        except Exception as error:  # noqa: BLE001 a bug of ours costs this connection
+            self._failed("open", error)
+        self._stage = "frames"
+
+    def onMessageEnd(self) -> None:
+        """Hand a whole message on; Autobahn's own would also fire an event for nobody."""
+        if not self.failedByMe:
+            self._hand_on(b"".join(self.message_data), self.message_is_binary)
+        self.message_data = []
+
+    def _onPong(self, payload: bytes) -> None:
+        try:
+            if self._life is State.OPEN:
+                self.ponged(payload)
+        except Exception as error:  # noqa: BLE001 a bug of ours costs this connection
+            self._failed("pong", error)
+
+    def _onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
+        """Everything was given back in ``connectionLost``."""
+
+    def _fail_connection(
+        self, code: int = CloseCode.GOING_AWAY, reason: str = "going away"
+    ) -> None:
+        """Write the line; Autobahn sends the close code. The peer broke the protocol."""
+        if self._life is State.OPEN:
+            self._report("peer broke the protocol", code, code=int(code), reason=shown(reason))
+        super()._fail_connection(int(code), reason)
+
+    def sendCloseFrame(
+        self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False
+    ) -> None:
+        """Send a close frame; with it the connection's use ends and the hard end is set."""
+        was_open = self.state == self.STATE_OPEN
+        super().sendCloseFrame(code, reasonUtf8, isReply)
+        if was_open:
+            if code is not None:
+                self.factory.house.ledger.closes[code] += 1
+            self._begin_end()
+
+    def _closeConnection(self, abort: bool = False) -> None:
+        """End the transport: with a FIN after a clean close, else as asked.
+
+        Autobahn resets after every close that the server began; the peer did
+        nothing wrong, and a reset can take the close frame from it.
+        """
+        self._begin_end()
+        if abort and not self.wasClean:
+            self.transport.abortConnection()
+        else:
+            self.transport.loseConnection()
+
+    # -- ending it ----------------------------------------------------------------------
+
+    def close(self, code: CloseCode, reason: str) -> None:
+        """Start the closing handshake; nothing happens in any state but open. Never raises."""
+        try:
+            if self.state == self.STATE_OPEN:
+                self.sendCloseFrame(int(code), close_reason(reason))
+        except Exception as error:  # noqa: BLE001 the caller may be another peer's session
+            self._count_failure("close", error)
+            self.transport.abortConnection()
+
+    def leave(self, code: CloseCode, reason: str) -> None:
+        """End the connection in whatever state: the server stops."""
+        if self._life is State.OPEN:
+            self.close(code, reason)
+        else:
+            self._refuse(Refusal(HTTPStatus.SERVICE_UNAVAILABLE, reason))
+
+    def _refuse(self, refusal: Refusal, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        """Answer with an HTTP error and end the connection, if nothing was answered yet."""
+        if self._life is not State.HANDSHAKE or self.state != self.STATE_CONNECTING:
+            return
+        status = refusal.status.value
+        self.factory.house.ledger.refusals[status] += 1
+        target = getattr(self, "http_request_uri", "").partition("?")[0]
+        self._report(
+            "request refused", status, status=status, reason=refusal.reason, target=shown(target)
+        )
+        try:
+            self.data = b""
+            self.wasNotCleanReason = refusal.reason
+            self.state = self.STATE_CLOSED
+            self._begin_end()
+            self.transport.write(http_answer(refusal, headers))
+            self._finish_answer(lingers=refusal is not _TOO_LATE)
+        except Exception as error:  # noqa: BLE001 a bug of ours or of Autobahn costs this connection
+            self._count_failure("refuse", error)
+            self.transport.abortConnection()
+
+    def _finish_answer(self, *, lingers: bool) -> None:
+        """Let the answer out.
+
+        The peer may still be sending. To close then would reset the connection
+        and could take the answer from it, so our side is shut and what still
+        comes is thrown away, until the peer closes or the hard end.
+        """
+        if lingers and hasattr(self.transport, "loseWriteConnection"):
+            self.transport.loseWriteConnection()
+        else:
+            self.transport.loseConnection()
+
+    def _begin_end(self) -> None:
+        """End the use and set the hard end, whatever the peer does (once)."""
+        if self._life in (State.HANDSHAKE, State.OPEN):
+            self._end_use()
+            self._move(Event.CLOSING)
+            self._set_alarm(self.factory.house.settings.close_timeout_s, self._hard_end)
+
+    def _end_use(self) -> None:
+        """Tell the subclass that it is over, if it was ever open (once)."""
+        if self._life is not State.OPEN:
+            return
+        try:
+            self.ended()
+        except Exception as error:  # noqa: BLE001 a bug of ours must not keep the rest from being given back
+            self._count_failure("close", error)
+
+    def _hard_end(self) -> None:
+        self.factory.house.ledger.timeouts["close"] += 1
+        self.transport.abortConnection()
+
+    def _open_timed_out(self) -> None:
+        self.factory.house.ledger.timeouts["open"] += 1
+        self._refuse(_TOO_LATE)
+
+    # -- failing ------------------------------------------------------------------------
+
+    def _failed(self, stage: str, error: Exception) -> None:
+        """Write one traceback and end this connection: ``error`` is a bug of ours."""
+        self._count_failure(stage, error)
+        if self.state == self.STATE_CONNECTING:
+            self._refuse(_OUR_FAULT)
+        else:
+            self.close(CloseCode.INTERNAL_ERROR, "a fault of the server")
+
+    def _parser_failed(self, error: Exception) -> None:
+        """End after an exception that Autobahn let through: what else comes cannot be read."""
+        was_connecting = self.state == self.STATE_CONNECTING
+        self._failed(self._stage, error)
+        self._parser_is_lost = True
+        if not was_connecting:
+            self._begin_end()
+            self.unregisterProducer()
+            self.transport.loseConnection()
+
+    def _count_failure(self, stage: str, error: Exception) -> None:
+        house = self.factory.house
+        house.ledger.callback_failures[stage, error_name(error)] += 1
+        fields = self._context(**house.resources()) | {"stage": stage}
+        house.reporter.bug(error, "connection failed", fields)
+
+    # -- small things -----------------------------------------------------------------------
+
+    def _hand_on(self, payload: bytes, binary: bool) -> None:
+        if self._life is not State.OPEN:
+            return
+        try:
+            self.message(payload, binary)
+        except Exception as error:  # noqa: BLE001 a bug of ours costs this connection
+            self._failed("message", error)
+
+    def _is_deaf(self) -> bool:
+        """Whether bytes that come in mean nothing any more: no close frame is awaited."""
+        return self._parser_is_lost or bool(self.state == self.STATE_CLOSED)
+
+    def _set_alarm(self, delay_s: float, action: Callable[[], None]) -> None:
+        """Set the connection's timer, in place of the one before."""
+        self._clear_alarm()
+        self._alarm = self.factory.house.clock.callLater(delay_s, self._alarmed, action)
+
+    def _clear_alarm(self) -> None:
+        if self._alarm is not None and self._alarm.active():
+            self._alarm.cancel()
+        self._alarm = None
+
+    def _alarmed(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Exception as error:  # noqa: BLE001 a bug of ours costs this connection
+            self._failed("timer", error)
+
+    def _move(self, event: Event) -> None:
+        self._life = self.factory.house.ledger.moved(self._life, event)
+
+    def _report(self, what: str, kind: object, **fields: Any) -> None:
+        """Write one line about a peer's fault, at a bounded rate."""
+        self.factory.house.reporter.line(LogLevel.info, what, self._context(**fields), str(kind))
+
+    def _context(self, **fields: Any) -> dict[str, Any]:
+        return {
+            "listener": self.factory.listener,
+            "connection": self.number,
+            "address": self.address or None,
+            "stage": self._stage,
+            **fields,
+        }

@@ -1,0 +1,87 @@
+"""What clients are told when a connection ends or is refused."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rtcsig.codes import CloseCode, Refusal, close_reason
+
+COMING_BACK_MAKES_SENSE = {
+    1000: True,
+    1001: True,
+    1002: False,
+    1003: False,
+    1007: False,
+    1008: False,
+    1009: False,
+    1011: True,
+    1013: True,
+    4500: False,
+}
+MAX_REASON_BYTES = 123
+
+
+@pytest.mark.parametrize("code", CloseCode)
+def test_every_close_code_says_whether_to_come_back(code):
+    """Each code has one answer, and clients rely on it."""
+    assert code.retry is COMING_BACK_MAKES_SENSE[code]
+
+
+@pytest.mark.parametrize("code", [code for code in CloseCode if code >= 4000])
+def test_our_own_codes_tell_by_their_number(code):
+    """From 4000 on come back, from 4500 on do not."""
+    assert code <= 4999
+    assert code.retry is (code < 4500)
+
+
+def test_refusal_has_its_status_and_reason():
+    """Status and reason can be read apart, and together in the text."""
+    refusal = Refusal(HTTPStatus.FORBIDDEN, "this origin is not allowed")
+    assert (refusal.status, refusal.reason) == (403, "this origin is not allowed")
+    assert str(refusal) == "403 this origin is not allowed"
+
+
+@pytest.mark.parametrize(
+    ("status", "retry"),
+    [
+        (HTTPStatus.BAD_REQUEST, False),
+        (HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, False),
+        (HTTPStatus.INTERNAL_SERVER_ERROR, True),
+        (HTTPStatus.SERVICE_UNAVAILABLE, True),
+    ],
+)
+def test_only_a_fault_of_the_server_may_pass(status, retry):
+    """The same request may succeed later when the server was at fault."""
+    assert Refusal(status, "why").retry is retry
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", b""),
+        ("a newer connection has this id", b"a newer connection has this id"),
+        ("x" * 123, b"x" * 123),
+        ("x" * 124, b"x" * 123),
+        ("x" * 122 + "é", b"x" * 122),
+        ("x" * 121 + "é", b"x" * 121 + "é".encode()),
+        ("x" * 120 + "\U0001f600", b"x" * 120),
+        ("lone \ud800", b"lone ?"),
+    ],
+)
+def test_close_reason_fits_its_frame(text, reason):
+    """A reason is cut between characters, and what UTF-8 cannot hold becomes a question mark."""
+    assert close_reason(text) == reason
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=200))
+def test_close_reason_is_the_longest_beginning_that_fits(text):
+    """Nothing is lost that would have had room."""
+    reason = close_reason(text).decode()
+    assert text.startswith(reason)
+    assert len(reason.encode()) <= MAX_REASON_BYTES
+    following = text[len(reason) : len(reason) + 1]
+    assert not following or len((reason + following).encode()) > MAX_REASON_BYTES
