@@ -1,15 +1,13 @@
 # Everything is made from nothing but Python 3.11 or later, npm and this folder.
 
-VENV := .venv
+VENV := venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 
-# Where pyenv keeps several Pythons, tox is shown all that rtcsig supports.
-PYENV_VERSIONS := $(shell command -v pyenv >/dev/null && pyenv versions --bare 2>/dev/null \
-    | grep -E '^3\.1[1-9]\.[0-9]+$$' | sort -V | tr '\n' ':' | sed 's/:$$//')
-ifneq ($(PYENV_VERSIONS),)
-export PYENV_VERSION := $(PYENV_VERSIONS)
-endif
+# Where pyenv keeps Pythons, tox finds them behind those on the PATH.
+empty :=
+PYENV_BINS := $(wildcard $(shell command -v pyenv >/dev/null && pyenv root)/versions/3.1[1-9]*/bin)
+export PATH := $(PATH):$(subst $(empty) $(empty),:,$(PYENV_BINS))
 
 .PHONY: help serve test check clean
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
+from contextlib import suppress
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
-from twisted.internet.error import CannotListenError
+from twisted.internet.error import CannotListenError, ReactorNotRunning
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -134,7 +135,7 @@ def stop_on_signals(reactor: Any) -> None:
 
 def _stop(reactor: Any) -> None:
     """Stop the reactor, if it does not stop already."""
-    if reactor.running:
+    with suppress(ReactorNotRunning):
         reactor.stop()
 
 

@@ -12,6 +12,7 @@ from twisted.logger import ILogObserver
 from twisted.python import usage
 from zope.interface import implementer
 
+from rtcsig.ops.clock import use_monotonic_time
 from rtcsig.ops.logs import log_observer
 from rtcsig.server import CannotStart, SignallingService, stop_on_signals
 from rtcsig.settings import CONFIG_FLAG, Setting, SettingError, Settings, declared
@@ -79,8 +80,13 @@ def _load(
         raise SystemExit(f"rtcsig: {error}") from None
 
 
-class _StartFailed(SystemExit):
-    """Exit status 1. The text is in the log; a daemon's parent prints it from here."""
+class _StartFailed(SystemExit, Exception):
+    """Exit status 1 and no traceback: the text is in the log already.
+
+    It is an ``Exception`` as well because those are the ones that ``twistd``
+    cleans up after: it removes the pid file, and tells the process that waits
+    on the terminal for its daemon, which would else wait for ever.
+    """
 
     code = 1
 
@@ -103,6 +109,7 @@ class _Application(SignallingService):
 
     def privilegedStartService(self) -> None:
         """Listen, or end the program with one line."""
+        use_monotonic_time(self.reactor)
         try:
             super().privilegedStartService()
         except CannotStart as error:

@@ -47,7 +47,7 @@ class Addressed:
         A repeated ``id`` member is replaced everywhere: parsers differ in
         which one they take, and none may find an id that the sender made up.
         """
-        pieces = []
+        pieces: list[bytes] = []
         position = 0
         for start, end in self._spans:
             pieces += (self._text[position:start], value)

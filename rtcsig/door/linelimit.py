@@ -32,7 +32,7 @@ class LineLimit(Generic[Kind]):
 
     def ended(self, now_s: float) -> dict[Kind, int]:
         """Forget the windows that are over; the kinds with lines left out, and how many."""
-        over = [kind for kind, w in self._windows.items() if now_s - w.began_s >= self.window_s]
+        over = [kind for kind, w in self._windows.items() if now_s >= w.began_s + self.window_s]
         left_out = {kind: self._windows.pop(kind).seen - self._lines for kind in over}
         return {kind: count for kind, count in left_out.items() if count > 0}
 

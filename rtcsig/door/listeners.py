@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from twisted.internet import endpoints, tcp
+from twisted.internet import endpoints, tcp, unix
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IListeningPort,
@@ -18,7 +18,7 @@ from twisted.logger import LogLevel
 from rtcsig.door.descriptors import descriptor_limit, descriptors_in_use
 from rtcsig.door.ledger import Ledger
 from rtcsig.door.report import Reporter, error_name
-from rtcsig.door.transport import AcceptedTransport
+from rtcsig.door.transport import AcceptedTransport, AcceptedUnixTransport
 
 __all__ = ["adopt_connection", "endpoint_of", "listen"]
 
@@ -46,7 +46,9 @@ def listen(endpoint: IStreamServerEndpoint, factory: IProtocolFactory) -> Deferr
     """Listen, with transports whose set-up may fail (``AcceptedTransport``)."""
 
     def listening(port: IListeningPort) -> IListeningPort:
-        if isinstance(port, tcp.Port):
+        if isinstance(port, unix.Port):
+            port.transport = AcceptedUnixTransport  # type: ignore[assignment]  # narrower arguments
+        elif isinstance(port, tcp.Port):
             port.transport = AcceptedTransport  # type: ignore[assignment]  # narrower arguments
         return port
 

@@ -1,16 +1,16 @@
-"""The transport of an accepted TCP connection."""
+"""The transports of accepted connections."""
 
 from __future__ import annotations
 
 from socket import socket
 from typing import Any
 
-from twisted.internet.tcp import Server
+from twisted.internet import tcp, unix
 
-__all__ = ["AcceptedTransport"]
+__all__ = ["AcceptedTransport", "AcceptedUnixTransport"]
 
 
-class AcceptedTransport(Server):
+class AcceptedTransport(tcp.Server):
     """Twisted's transport, whose own set-up may fail.
 
     ``tcp.Server.__init__`` puts the socket into the reactor, and epoll can
@@ -34,3 +34,7 @@ class AcceptedTransport(Server):
         """Reset the connection; nothing to do when its set-up failed."""
         if self.set_up_error is None:
             super().abortConnection()
+
+
+class AcceptedUnixTransport(AcceptedTransport, unix.Server):
+    """The same for a unix socket, whose peer has no host and port."""

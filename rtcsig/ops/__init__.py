@@ -1,1 +1,1 @@
-"""What an operator needs: logs and signals."""
+"""What an operator needs: the log, and time that nobody sets."""
