@@ -7,7 +7,12 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 from twisted.logger import LogEvent, LogLevel, eventAsText, globalLogPublisher
+
+# A deadline is a timed assert, and machines are noisy.
+settings.register_profile("rtcsig", deadline=None)
+settings.load_profile("rtcsig")
 
 _CI = bool(os.environ.get("CI"))
 _INSTALL = {

@@ -57,6 +57,7 @@ _HEAD_TOO_LARGE = Refusal(
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the request head is too large"
 )
 _TOO_LATE = Refusal(HTTPStatus.REQUEST_TIMEOUT, "the request did not come in time")
+_LAST_DATA_OPCODE = 7  # what is above is a control frame: RFC 6455, 5.2
 
 
 class GuardedProtocol(WebSocketServerProtocol):
@@ -222,6 +223,20 @@ class GuardedProtocol(WebSocketServerProtocol):
         except Exception as error:  # noqa: BLE001 a bug of ours costs this connection
             self._failed("open", error)
         self._stage = "frames"
+
+    def onFrameData(self, payload: bytes) -> bool | None:
+        """Throw away what is left of a failed message, so that a close behind it is read.
+
+        Autobahn would inflate on, fail at each piece anew, never find the end
+        of the frame, and keep all that comes after it.
+        """
+        is_of_no_use = self.failedByMe and self.current_frame.opcode <= _LAST_DATA_OPCODE
+        goes_on: bool | None = None if is_of_no_use else super().onFrameData(payload)
+        if self.failedByMe:
+            self._isMessageCompressed = False
+            self.utf8validateIncomingCurrentMessage = False
+            return None
+        return goes_on
 
     def onMessageEnd(self) -> None:
         """Hand a whole message on; Autobahn's own would also fire an event for nobody."""

@@ -36,9 +36,7 @@ def _script(name: str) -> str:
 def test_the_wheel_is_what_is_tested(tmp_path: Path):
     """This process and its children import rtcsig from site-packages, where a wheel put it."""
     expected = _SITE_PACKAGES / "rtcsig" / "__init__.py"
-    found = _printed(
-        sys.executable, "-c", "import rtcsig; print(rtcsig.__file__)", folder=tmp_path
-    )
+    found = _printed(sys.executable, "-c", "import rtcsig; print(rtcsig.__file__)", folder=tmp_path)
     assert Path(rtcsig.__file__) == Path(found.strip()) == expected
 
 

@@ -91,7 +91,7 @@ def test_no_http_at_all(server, connect, said):
 
 
 @pytest.mark.parametrize(
-    "origin", ["https://other.example", "http://example.org", f"{PAGE}:444", "null", "nonsense"]
+    "origin", ["https://other.example", "http://example.org", f"{PAGE}:444", "null"]
 )
 def test_another_origin(server, connect, origin):
     """A page of another origin is answered 403, and ``null`` is another one."""
@@ -99,6 +99,11 @@ def test_another_origin(server, connect, origin):
     status, fields, body = answer_to(connect(server), said)
     assert status == 403
     assert origin not in f"{fields}{body}"
+
+
+def test_an_origin_that_is_none(server, connect):
+    """What cannot be read as an origin is answered 400."""
+    assert answer_to(connect(server), request("/rtc/ann", "Origin: nonsense"))[0] == 400
 
 
 @pytest.mark.parametrize("lines", [[], [f"Origin: {PAGE}"], [f"Origin: {PAGE}:443"]])

@@ -130,11 +130,12 @@ def test_a_compressed_bomb(connect):
     bomb = packer.compress(b"a" * 50 * MIB) + packer.flush(zlib.Z_SYNC_FLUSH)
     bomb = bomb.removesuffix(b"\x00\x00\xff\xff")
     assert len(bomb) < 64 * KIB
-    with ServerProcess("--compression=deflate") as server:
+    with ServerProcess("--compression=deflate", "--close-timeout-s=3600") as server:
         connect(server, "/first", DEFLATE).close()
         before = server.resident_bytes()
         peer = connect(server, "/bomb", DEFLATE)
         peer.send_frame(TEXT, bomb, rsv=RSV1)
+        send_all(peer, frame(BINARY, b"a" * 20 * MIB))
         assert close_code(peer) == 1009
         assert server.resident_bytes() - before < NOTICEABLE_BYTES
 

@@ -55,7 +55,7 @@ def split(data, cuts):
     return [data[start:end] for start, end in pairwise(borders) if start < end]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     frames=st.lists(FRAMES, max_size=6),
     cuts=st.lists(st.integers(0, 400), max_size=8),
