@@ -123,13 +123,15 @@ def stop_on_signals(reactor: Any) -> None:
     """Make SIGTERM and SIGINT a clean end with status 0.
 
     The reactor's own handlers stop it as well, but remember the signal, and
-    ``twistd`` then dies of it: a supervisor would take that for a crash.
+    ``twistd`` then dies of it: a supervisor would take that for a crash. They
+    are set when the reactor starts, so ours are set now, and again after it.
     """
 
     def install() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: reactor.callFromThread(_stop, reactor))
 
+    install()
     reactor.callWhenRunning(install)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
@@ -143,3 +145,30 @@ def test_the_reactor_is_stopped_once():
     server._stop(stopping)
     server._stop(stopping)
     assert len(stops) == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_before_the_reactor_runs_is_not_lost(number):
+    """It stops the reactor as soon as that runs, and again after it set its own handlers."""
+    calls = {"callFromThread": [], "callWhenRunning": []}
+    kept = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
+
+    class Reactor:
+        def callFromThread(self, *call):
+            calls["callFromThread"].append(call)
+
+        def callWhenRunning(self, function):
+            calls["callWhenRunning"].append(function)
+
+    reactor = Reactor()
+    try:
+        server.stop_on_signals(reactor)
+        signal.raise_signal(number)
+        (again,) = calls["callWhenRunning"]
+        signal.signal(number, signal.SIG_IGN)
+        again()
+        signal.raise_signal(number)
+    finally:
+        for each, handler in kept.items():
+            signal.signal(each, handler)
+    assert calls["callFromThread"] == [(server._stop, reactor)] * 2

@@ -47,7 +47,7 @@ def listen(endpoint: IStreamServerEndpoint, factory: IProtocolFactory) -> Deferr
 
     def listening(port: IListeningPort) -> IListeningPort:
         if isinstance(port, unix.Port):
-            port.transport = AcceptedUnixTransport  # type: ignore[assignment]  # narrower arguments
+            port.transport = AcceptedUnixTransport
         elif isinstance(port, tcp.Port):
             port.transport = AcceptedTransport  # type: ignore[assignment]  # narrower arguments
         return port

@@ -75,6 +75,7 @@ class GuardedProtocol(WebSocketServerProtocol):
     _refusal: Refusal | None = None
     _alarm: IDelayedCall | None = None
     _parser_is_lost = False
+    _isMessageCompressed: bool  # noqa: N815 Autobahn's
 
     # -- for the subclass ---------------------------------------------------
 

@@ -82,6 +82,7 @@ class ServerProcess:
             )
         try:
             self.ports = wait_until(self._listening_ports, what="the server listens")
+            wait_until(self._is_running, what="the server runs")
         except BaseException:
             self.process.kill()
             self.process.wait()
@@ -112,6 +113,17 @@ class ServerProcess:
             return None
         return [int(port) if port else None for port in found]
 
+    def _is_running(self) -> bool:
+        """Whether it handles signals and waits for events: it begins to listen before that."""
+        state, caught = self._status("State"), int(self._status("SigCgt"), 16)
+        handled = (signal.SIGTERM, signal.SIGCHLD)
+        return state == "S" and all(caught >> number - 1 & 1 for number in handled)
+
+    def _status(self, name: str) -> str:
+        """The first word of a line in the process's status."""
+        status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
+        return status.partition(f"{name}:")[2].split()[0]
+
     @property
     def port(self) -> int:
         """The port of the first listener."""
@@ -141,8 +153,7 @@ class ServerProcess:
 
     def resident_bytes(self) -> int:
         """How much memory the server has (VmRSS)."""
-        status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
-        return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+        return int(self._status("VmRSS")) * 1024
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
