@@ -21,10 +21,13 @@ serve: $(BIN)/rtcsig
 	$(BIN)/rtcsig serve $(ARGS)
 
 test: $(BIN)/tox
-	$(BIN)/tox run
+	@rm -rf artefacts/tests
+	@$(BIN)/tox run; status=$$?; $(BIN)/python .ci/counts.py artefacts/tests; exit $$status
 
 check: $(BIN)/tox
-	$(BIN)/tox run -e lint,types,coverage
+	@rm -rf artefacts/tests
+	@$(BIN)/tox run -e lint,types,coverage; status=$$?; \
+	    $(BIN)/python .ci/counts.py artefacts/tests; exit $$status
 
 clean:
 	rm -rf $(VENV) .tox artefacts dist node_modules tests/interop/node_modules

@@ -149,14 +149,15 @@ function answerOn(connection) {
   });
 }
 
+// The end of the WebSocket is not waited for: of some, libdatachannel does not
+// tell, though the connection is closed. `cleanup` waits for it unseen.
 function finish() {
   clearTimeout(timeout);
+  socket.onClosed(() => {});
   for (const connection of connections.values()) {
     connection.close();
   }
-  socket.onClosed(() => {
-    print("finished");
-    nodeDataChannel.cleanup();
-  });
   socket.close();
+  print("finished");
+  nodeDataChannel.cleanup();
 }
