@@ -9,10 +9,10 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 
-def counts_of(suites: ElementTree.Element) -> Counter[str]:
+def counts_of(suites: ET.Element) -> Counter[str]:
     """How many tests passed, failed and were skipped."""
     counts: Counter[str] = Counter()
     for suite in suites.iter("testsuite"):
@@ -35,7 +35,7 @@ def main(folder: Path) -> None:
     missing: Counter[str] = Counter()
     for path in sorted(folder.glob("*.xml")):
         # Written by our own tests a moment ago.
-        suites = ElementTree.parse(path).getroot()  # noqa: S314
+        suites = ET.parse(path).getroot()  # noqa: S314
         counts = counts_of(suites)
         print(f"{path.stem:>12}: {line_of(counts)}")
         total += counts

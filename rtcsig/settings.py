@@ -211,7 +211,7 @@ class Settings:
 
         ``flags`` has every value that was given for a name, ``environment`` is
         searched for ``RTCSIG_*``, ``config`` is the path of a TOML file. The
-        variable ``RTCSIG_CONFIG`` names the file when ``config`` is None. In a
+        variable ``RTCSIG_CONFIG`` names the file when ``config`` does not. In a
         variable, the values of a repeatable setting are separated by spaces.
         """
         variables = {
@@ -219,10 +219,10 @@ class Settings:
             for name, value in environment.items()
             if name.startswith(ENVIRONMENT_PREFIX)
         }
-        config = config or variables.pop(CONFIG_FLAG, None)
-        variables.pop(CONFIG_FLAG, None)
+        config_variable = variables.pop(CONFIG_FLAG, None)
+        config = config or config_variable
         values: dict[str, Any] = {}
-        if config is not None:
+        if config:
             for name, raw in _read_toml(config).items():
                 source = f"{name} in {config}"
                 setting = _known(name, source)

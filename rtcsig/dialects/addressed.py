@@ -17,12 +17,12 @@ import orjson
 
 __all__ = ["Addressed", "MessageError", "json_string", "read_addressed"]
 
-# What can begin or end a value at any depth. A string is one token, so that
-# nothing inside it is taken for structure; `++` and `*+` never backtrack.
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[{}\[\]]', re.DOTALL)
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+# What structure can hang on. A string is one token, so that nothing inside it
+# is taken for structure; `++` and `*+` never backtrack.
+_TOKEN = re.compile(_STRING + rb"|[{}\[\]]", re.DOTALL)
 _MEMBER_VALUE = re.compile(rb"[ \t\n\r]*+:[ \t\n\r]*+")
-_BARE_VALUE = re.compile(rb"[a-z0-9+\-.E]++")
-_INTEGER = re.compile(rb"-?[0-9]++")
+_STRING_OR_INTEGER = re.compile(_STRING + rb"|-?[0-9]++(?![.eE])", re.DOTALL)
 
 
 class MessageError(ValueError):
@@ -39,20 +39,12 @@ class Addressed:
 
     destination: str
     _text: bytes
-    _spans: tuple[tuple[int, int], ...]
+    _id_start: int
+    _id_end: int
 
     def readdressed(self, value: bytes) -> bytes:
-        """The message with ``value``, a JSON text, in place of its ``id``.
-
-        A repeated ``id`` member is replaced everywhere: parsers differ in
-        which one they take, and none may find an id that the sender made up.
-        """
-        pieces: list[bytes] = []
-        position = 0
-        for start, end in self._spans:
-            pieces += (self._text[position:start], value)
-            position = end
-        return b"".join((*pieces, self._text[position:]))
+        """The message with ``value``, a JSON text, in place of its ``id``."""
+        return self._text[: self._id_start] + value + self._text[self._id_end :]
 
 
 def json_string(text: str) -> bytes:
@@ -63,17 +55,22 @@ def json_string(text: str) -> bytes:
 def read_addressed(text: bytes) -> Addressed:
     """Check a message and find out where it goes.
 
-    The destination is the last top-level ``id`` member, as ``JSON.parse``
-    has it: a string, or an integer, which stands for its digits. Raises
-    ``MessageError`` with the code ``malformed-json``, ``not-an-object`` or
-    ``no-destination``.
+    The destination is the top-level member ``id``: a string, or an integer,
+    which stands for its digits. There must be one only: parsers differ in
+    which of several they take, and none may find an id that the sender made
+    up. Raises ``MessageError`` with the code ``malformed-json``,
+    ``not-an-object`` or ``no-destination``.
     """
     _check_object(text)
-    spans = _id_spans(text)
-    if not spans:
-        raise MessageError("no-destination", 'the object has no member "id"')
-    start, end = spans[-1]
-    return Addressed(_destination(text[start:end]), text, spans)
+    starts = _id_starts(text)
+    if len(starts) != 1:
+        many = "no" if not starts else "more than one"
+        raise MessageError("no-destination", f'the object has {many} member "id"')
+    start = starts[0]
+    value = _STRING_OR_INTEGER.match(text, start)
+    if value is None:
+        raise MessageError("no-destination", 'the member "id" is no string and no integer')
+    return Addressed(_destination(value.group()), text, start, value.end())
 
 
 def _check_object(text: bytes) -> None:
@@ -104,59 +101,32 @@ def _refuse(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
-def _id_spans(text: bytes) -> tuple[tuple[int, int], ...]:
-    """Where the values of the top-level ``id`` members begin and end.
+def _id_starts(text: bytes) -> list[int]:
+    """Where the values of the top-level ``id`` members begin.
 
     ``text`` is a valid JSON object, which is what keeps this short: a string
     at depth 1 with a colon behind it is a member's name, and nothing else is.
     """
-    spans = []
+    starts = []
     depth = 0
-    position = 0
-    while (token := _TOKEN.search(text, position)) is not None:
-        position = token.end()
+    for token in _TOKEN.finditer(text):
         first = text[token.start()]
         if first in b"{[":
             depth += 1
         elif first in b"}]":
             depth -= 1
-        elif depth == 1:
-            value = _MEMBER_VALUE.match(text, position)
+        elif depth == 1 and _is_id(token.group()):
+            value = _MEMBER_VALUE.match(text, token.end())
             if value is not None:
-                position = value.end()
-                if _is_id(token.group()):
-                    end = _end_of_value(text, position)
-                    spans.append((position, end))
-                    position = end
-    return tuple(spans)
+                starts.append(value.end())
+    return starts
 
 
-def _is_id(name: bytes) -> bool:
+def _is_id(string: bytes) -> bool:
     """Whether this JSON string is ``id``, also when it is written with escapes."""
-    return name == b'"id"' or (b"\\" in name and json.loads(name) == "id")
-
-
-def _end_of_value(text: bytes, start: int) -> int:
-    """Where the value that begins at ``start`` ends."""
-    bare = _BARE_VALUE.match(text, start)
-    if bare is not None:
-        return bare.end()
-    depth = 0
-    for token in _TOKEN.finditer(text, start):
-        first = text[token.start()]
-        if first in b"{[":
-            depth += 1
-        elif first in b"}]":
-            depth -= 1
-        if depth == 0:
-            return token.end()
-    raise AssertionError("the value of a checked text has an end")
+    return string == b'"id"' or (b"\\" in string and json.loads(string) == "id")
 
 
 def _destination(value: bytes) -> str:
-    if _INTEGER.fullmatch(value):
-        return value.decode("ascii")
-    destination = json.loads(value) if value.startswith(b'"') else None
-    if not isinstance(destination, str):
-        raise MessageError("no-destination", 'the member "id" is no string and no integer')
-    return destination
+    """The text of a JSON string, or the digits of an integer."""
+    return str(json.loads(value)) if value.startswith(b'"') else value.decode("ascii")

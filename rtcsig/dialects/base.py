@@ -62,6 +62,8 @@ class Session(ABC):
     ``opened``, any number of messages, and ``closed`` exactly once.
     """
 
+    __slots__ = ()
+
     @abstractmethod
     def opened(self) -> None:
         """The connection is open: messages may be sent from here on."""

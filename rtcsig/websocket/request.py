@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
+from urllib.parse import quote
 
 from rtcsig.codes import Refusal
 
 __all__ = ["explanation", "head_is_too_large", "http_answer", "target_of"]
 
+_ASCII = "".join(map(chr, range(128)))
 _END_OF_HEAD = b"\r\n\r\n"
 _SCHEME_AND_AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")
 _QUOTED_BY_AUTOBAHN = re.compile(r"""["':<(]""")
@@ -39,11 +41,15 @@ def target_of(request_target: str) -> tuple[str, str]:
     """Path and query of a request target (RFC 9112, 3.2), both as they were sent.
 
     The absolute form, which a proxy may send, counts without its scheme and
-    authority. The path always begins with ``/``.
+    authority. The path always begins with ``/``. Bytes that are not ASCII, which
+    a URI cannot have but clients send, are percent-encoded; ``request_target``
+    has them as latin-1, as the head was decoded.
     """
     absolute = _SCHEME_AND_AUTHORITY.match(request_target)
     if absolute is not None:
         request_target = request_target[absolute.end() :]
+    if not request_target.isascii():
+        request_target = quote(request_target, safe=_ASCII, encoding="latin-1")
     path, _, query = request_target.partition("?")
     return path if path.startswith("/") else f"/{path}", query
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 from hypothesis import example, given
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 from rtcsig.dialects.addressed import (
     Addressed,
     MessageError,
-    _end_of_value,
     json_string,
     read_addressed,
 )
@@ -56,8 +54,10 @@ destinations = encodable | st.integers()
 def messages_in_pieces(draw):
     """A message as pieces: ``(text, whether it is the value of a top-level id)``."""
     pieces = []
-    for number in range(draw(st.integers(1, 4))):
-        is_id = number == 0 or draw(st.booleans())
+    members = draw(st.integers(1, 4))
+    place_of_id = draw(st.integers(0, members - 1))
+    for number in range(members):
+        is_id = number == place_of_id
         name = draw(st.sampled_from(SPELLINGS_OF_ID if is_id else OTHER_NAMES))
         value = json.dumps(draw(destinations if is_id else values), **draw(styles))
         space = [draw(white_space) for _ in range(4)]
@@ -84,7 +84,7 @@ def assert_read_or_refused(text: bytes) -> None:
         assert message in {"malformed-json", "not-an-object", "no-destination"}
     else:
         members = json.loads(message.readdressed(SENDER), object_pairs_hook=list)
-        assert {value for name, value in members if name == "id"} == {"sender"}
+        assert [value for name, value in members if name == "id"] == ["sender"]
 
 
 @given(st.dictionaries(names, values, max_size=5), destinations, styles)
@@ -100,12 +100,12 @@ def test_the_same_object_arrives_with_another_id(others, destination, style):
 
 @given(messages_in_pieces())
 def test_every_other_byte_stays(pieces):
-    """The bytes outside the values of top-level ids are those that were sent."""
+    """The bytes outside the value of the top-level id are those that were sent."""
     message = read_addressed(b"".join(text for text, _ in pieces))
     expected = b"".join(SENDER if is_id else text for text, is_id in pieces)
     assert message.readdressed(SENDER) == expected
-    last_id = [text for text, is_id in pieces if is_id][-1]
-    assert message.destination == str(json.loads(last_id))
+    (sent_id,) = [text for text, is_id in pieces if is_id]
+    assert message.destination == str(json.loads(sent_id))
 
 
 @given(st.binary(max_size=60) | st.text('{}[]":,id\\u0069 1eE+-.N\ud800', max_size=30))
@@ -141,12 +141,11 @@ def test_damaged_messages_are_read_or_refused(data, pieces):
         ('{"id":"\\u00e9\\/\\n"}', "é/\n"),
         ('{"id":"\\ud83d\\ude00"}', "\U0001f600"),
         ('{"id":"\\ud800"}', "\ud800"),
-        ('{"id":"a","id":"b"}', "b"),
         ('{"x":{"id":"x"},"id":"a","y":[{"id":"y"}]}', "a"),
         ('{"x":"id","id":"a","y":"id"}', "a"),
     ],
 )
-def test_the_destination_is_the_last_top_level_id(text, destination):
+def test_the_destination_is_the_top_level_id(text, destination):
     """A string, or the digits of an integer."""
     assert read_addressed(text.encode()).destination == destination
 
@@ -184,6 +183,8 @@ def test_the_destination_is_the_last_top_level_id(text, destination):
         ('{"id":["a"]}', "no-destination"),
         ('{"id":[]}', "no-destination"),
         ('{"id":"a","id":null}', "no-destination"),
+        ('{"id":"a","id":"a"}', "no-destination"),
+        ('{"id":"a","\\u0069d":"b"}', "no-destination"),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_its_code(text, code):
@@ -197,6 +198,7 @@ def test_what_cannot_be_used_is_refused_with_its_code(text, code):
         (b"{", "the message is not valid JSON"),
         (b"[]", "the message is not a JSON object"),
         (b"{}", 'the object has no member "id"'),
+        (b'{"id":"a","id":"b"}', 'the object has more than one member "id"'),
         (b'{"id":null}', 'the member "id" is no string and no integer'),
     ],
 )
@@ -213,15 +215,6 @@ def test_what_is_not_utf8_is_not_json(text):
     assert outcome(text) == "malformed-json"
 
 
-@pytest.mark.parametrize("value", ['{"id":[1,{"id":"x]}"}]}', '["}",{"id":2}]', "{}", "[[]]"])
-def test_an_id_that_is_a_structure_ends_where_it_ends(value):
-    """Brackets inside strings do not count, and the id behind it is found."""
-    message = read_addressed(f'{{"id":{value},"x":{value},"id":"a"}}'.encode())
-    assert message.destination == "a"
-    expected = f'{{"id":"sender","x":{value},"id":"sender"}}'.encode()
-    assert message.readdressed(SENDER) == expected
-
-
 @pytest.mark.parametrize("brackets", [(b"[", b"]"), (b'{"id":', b"}")])
 @pytest.mark.parametrize("number", [b"1", b"1e999"])
 @pytest.mark.parametrize("depth", [100, 990, 1022, 1023, 1024, 1025, 3000, 100_000])
@@ -235,22 +228,6 @@ def test_any_depth_is_read_or_refused(depth, number, brackets):
     else:
         assert message.readdressed(SENDER) == b'{"x":' + nested + b',"id":"sender"}'
         assert depth < 100_000
-
-
-def test_many_ids_cost_linear_time():
-    """A message that is nothing but ids holds up nobody: quadratic time would take seconds."""
-    text = b"{" + b",".join([b'"id":1'] * 9000) + b"}"
-    long_id = json_string("\U0001f600" * 128)
-    began = time.perf_counter()
-    readdressed = read_addressed(text).readdressed(long_id)
-    assert time.perf_counter() - began < 2
-    assert readdressed == text.replace(b"1", long_id)
-
-
-def test_a_value_without_an_end_is_a_mistake_of_ours():
-    """Spans are looked for in checked texts only; in another one the search fails loudly."""
-    with pytest.raises(AssertionError, match="has an end"):
-        _end_of_value(b'{"id":{"x":1', 6)
 
 
 @given(encodable)

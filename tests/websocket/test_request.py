@@ -88,7 +88,12 @@ class TestTarget:
         """Nothing is decoded, and scheme and authority do not count."""
         assert target_of(target) == (path, query)
 
-    @given(st.text())
+    def test_bytes_that_are_not_ascii_are_percent_encoded(self):
+        """A client that sends UTF-8 as it is gets the id that it means."""
+        raw = "/p\u00e9er/%C3%A9?q=\u00e9".encode().decode("latin-1")
+        assert target_of(raw) == ("/p%C3%A9er/%C3%A9", "q=%C3%A9")
+
+    @given(st.text(st.characters(max_codepoint=255)))
     def test_path_always_begins_with_a_slash(self, target):
         """Whatever is asked for, and no query gets into it."""
         path, _ = target_of(target)
