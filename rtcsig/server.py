@@ -10,6 +10,7 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.error import CannotListenError, ReactorNotRunning
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.tcp import Port
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -17,8 +18,9 @@ from rtcsig.codes import CloseCode
 from rtcsig.dialects import DIALECTS, Mount, MountTable
 from rtcsig.door.address import address_text
 from rtcsig.door.admission import OriginPolicy
+from rtcsig.door.gate import AcceptGate
 from rtcsig.door.ledger import Ledger
-from rtcsig.door.listeners import endpoint_of, listen
+from rtcsig.door.listeners import endpoint_of
 from rtcsig.door.report import Reporter
 from rtcsig.hub import Hub
 from rtcsig.settings import SettingError, Settings
@@ -58,6 +60,7 @@ class SignallingService(Service):
             for description in settings.listen
         ]
         self.ports: list[IListeningPort] = []
+        self.gates: list[AcceptGate] = []
 
     def privilegedStartService(self) -> None:
         """Listen, while the process may still have the right to do so."""
@@ -72,6 +75,8 @@ class SignallingService(Service):
         ``close_timeout_s`` is over.
         """
         super().stopService()
+        for gate in self.gates:
+            gate.stop()
         ports, self.ports = self.ports, []
         stopped = DeferredList([maybeDeferred(port.stopListening) for port in ports])
         self.house.close_all(CloseCode.GOING_AWAY, "the server stops")
@@ -80,7 +85,7 @@ class SignallingService(Service):
     def _listen(self, description: str, endpoint: IStreamServerEndpoint) -> None:
         failures: list[Failure] = []
         factory = SignallingFactory(self.house, description)
-        listening = listen(endpoint, factory)
+        listening = endpoint.listen(factory)
         listening.addCallback(self._listens, description)
         if listening.called:
             listening.addErrback(failures.append)
@@ -95,6 +100,10 @@ class SignallingService(Service):
 
     def _listens(self, port: IListeningPort, description: str) -> None:
         self.ports.append(port)
+        if isinstance(port, Port):
+            house = self.house
+            gate = AcceptGate(port, description, house.ledger, house.reporter, house.clock)
+            self.gates.append(gate)
         self.log.info(
             "rtcsig listens on {listener}: {address}",
             listener=description,

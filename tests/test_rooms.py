@@ -40,6 +40,7 @@ PURE = (
     "rtcsig.door.admission",
     "rtcsig.door.ledger",
     "rtcsig.door.life",
+    "rtcsig.door.accepting",
     "rtcsig.door.linelimit",
     "rtcsig.websocket.frames",
     "rtcsig.websocket.request",

@@ -15,6 +15,7 @@ __all__ = ["Ledger"]
 class Ledger:
     """What one server counts.
 
+    ``accept_errors`` and ``accept_pauses`` are counted by error name,
     ``set_up_failures`` and ``callback_failures`` are counted by stage and
     error name, ``refusals`` by HTTP status, ``closes`` by the close code that
     we sent, ``timeouts`` by what was waited for.
@@ -23,6 +24,8 @@ class Ledger:
     def __init__(self) -> None:
         self.numbered = 0
         self.states: dict[State, int] = dict.fromkeys(State, 0)
+        self.accept_errors: Counter[str] = Counter()
+        self.accept_pauses: Counter[str] = Counter()
         self.set_up_failures: Counter[tuple[str, str]] = Counter()
         self.callback_failures: Counter[tuple[str, str]] = Counter()
         self.refusals: Counter[int] = Counter()

@@ -5,22 +5,14 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from twisted.internet import endpoints, tcp, unix
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import (
-    IListeningPort,
-    IProtocolFactory,
-    IReactorSocket,
-    IStreamServerEndpoint,
-)
-from twisted.logger import LogLevel
+from twisted.internet import endpoints
+from twisted.internet.interfaces import IReactorSocket, IStreamServerEndpoint
 
 from rtcsig.door.descriptors import descriptor_limit, descriptors_in_use
 from rtcsig.door.ledger import Ledger
 from rtcsig.door.report import Reporter, error_name
-from rtcsig.door.transport import AcceptedTransport, AcceptedUnixTransport
 
-__all__ = ["adopt_connection", "endpoint_of", "listen"]
+__all__ = ["adopt_connection", "endpoint_of"]
 
 _WITH_BACKLOG = ("tcp", "tcp6", "ssl", "unix")
 
@@ -40,19 +32,6 @@ def endpoint_of(reactor: object, description: str, backlog: int) -> IStreamServe
         # The parsers of Twisted and of its plugins raise whatever they meet.
         raise ValueError(str(error) or type(error).__name__) from error
     return endpoint
-
-
-def listen(endpoint: IStreamServerEndpoint, factory: IProtocolFactory) -> Deferred[IListeningPort]:
-    """Listen, with transports whose set-up may fail (``AcceptedTransport``)."""
-
-    def listening(port: IListeningPort) -> IListeningPort:
-        if isinstance(port, unix.Port):
-            port.transport = AcceptedUnixTransport
-        elif isinstance(port, tcp.Port):
-            port.transport = AcceptedTransport  # type: ignore[assignment]  # narrower arguments
-        return port
-
-    return endpoint.listen(factory).addCallback(listening)
 
 
 def adopt_connection(
@@ -88,6 +67,6 @@ def adopt_connection(
             "descriptors": descriptors_in_use(),
             "descriptor_limit": descriptor_limit(),
         }
-        reporter.line(LogLevel.warn, "connection set-up failed", fields, name)
+        reporter.set_up_failure(error, fields)
         return False
     return True

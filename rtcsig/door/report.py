@@ -74,6 +74,15 @@ class Reporter:
                 fields=Fields(fields),
             )
 
+    def set_up_failure(self, error: Exception, fields: dict[str, Any]) -> None:
+        """One line about a connection whose set-up failed; what is no OSError is our bug."""
+        what = "connection set-up failed"
+        if isinstance(error, OSError):
+            kind = (fields["stage"], fields["error"])
+            self.line(LogLevel.warn, what, fields, kind)
+        else:
+            self.bug(error, what, fields)
+
     def flush(self) -> None:
         """Write what was left out so far; to be called when the server stops."""
         if self._flush_call is not None and self._flush_call.active():

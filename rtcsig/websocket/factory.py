@@ -11,14 +11,14 @@ from autobahn.websocket.compress import (
     PerMessageDeflateOffer,
     PerMessageDeflateOfferAccept,
 )
-from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 
 from rtcsig.codes import CloseCode
 from rtcsig.dialects import MountTable
 from rtcsig.door.admission import OriginPolicy
 from rtcsig.door.descriptors import descriptor_limit, descriptors_in_use
 from rtcsig.door.ledger import Ledger
-from rtcsig.door.report import Reporter, error_name
+from rtcsig.door.report import Reporter
 from rtcsig.settings import Settings
 from rtcsig.websocket.guarded import GuardedProtocol
 from rtcsig.websocket.protocol import SignallingProtocol
@@ -69,18 +69,6 @@ class SignallingFactory(WebSocketServerFactory):
         self.listener = listener
         options = self._protocol_options()
         self.protocol: Any = type("Protocol", (SignallingProtocol,), options)
-
-    def buildProtocol(self, addr: IAddress | None) -> Any:  # noqa: ARG002 it may be wrong: see getPeer
-        """A protocol for one connection; None, which makes Twisted close it, when that fails."""
-        try:
-            protocol = self.protocol()
-        except Exception as error:  # noqa: BLE001 whatever it is, it is this connection's
-            self.house.ledger.set_up_failures["build", error_name(error)] += 1
-            fields = {"listener": self.listener, "stage": "build", **self.house.resources()}
-            self.house.reporter.bug(error, "connection set-up failed", fields)
-            return None
-        protocol.factory = self
-        return protocol
 
     def _protocol_options(self) -> dict[str, Any]:
         """Autobahn's options. Its timers are off: ours do not round and can be cancelled."""

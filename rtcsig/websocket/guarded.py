@@ -149,10 +149,6 @@ class GuardedProtocol(WebSocketServerProtocol):
 
     def _set_up(self) -> None:
         """Everything between accept and the first byte; ``_stage`` says how far it got."""
-        self._stage = "register"
-        set_up_error = getattr(self.transport, "set_up_error", None)
-        if set_up_error is not None:
-            raise set_up_error
         self._stage = "peer"
         peer = self.transport.getPeer()
         self.address = self.peer = address_text(peer)
@@ -174,12 +170,7 @@ class GuardedProtocol(WebSocketServerProtocol):
         house.ledger.set_up_failures[self._stage, name] += 1
         self._clear_alarm()
         self._move(Event.FAILED)
-        what = "connection set-up failed"
-        fields = self._context(error=name, **house.resources())
-        if isinstance(error, OSError):
-            house.reporter.line(LogLevel.warn, what, fields, (self._stage, name))
-        else:
-            house.reporter.bug(error, what, fields)
+        house.reporter.set_up_failure(error, self._context(error=name, **house.resources()))
         self.transport.abortConnection()
 
     # -- what Autobahn calls --------------------------------------------------------

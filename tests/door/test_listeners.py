@@ -7,13 +7,11 @@ import socket
 
 import pytest
 import pytest_twisted
-from twisted.internet import reactor, tcp
-from twisted.internet.protocol import Factory
+from twisted.internet import reactor
 from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
 
-from rtcsig.door.listeners import adopt_connection, endpoint_of, listen
-from rtcsig.door.transport import AcceptedTransport
+from rtcsig.door.listeners import adopt_connection, endpoint_of
 from rtcsig.websocket.factory import SignallingFactory
 from tests.support.memory import house_of
 from tests.support.peer import Peer, reset
@@ -90,12 +88,3 @@ def test_a_description_that_cannot_be_used(description):
     """Is a ValueError, whatever the parser raised."""
     with pytest.raises(ValueError, match=r"."):
         endpoint_of(reactor, description, 77)
-
-
-@pytest_twisted.ensureDeferred
-async def test_listening_ports_use_our_transport():
-    """Whose own set-up may fail."""
-    port = await listen(endpoint_of(reactor, "tcp:0:interface=127.0.0.1", 5), Factory())
-    assert isinstance(port, tcp.Port)
-    assert port.transport is AcceptedTransport
-    await port.stopListening()

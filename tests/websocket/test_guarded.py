@@ -56,14 +56,12 @@ def faulty_set_up(step, error):
         peer.transport.setTcpNoDelay = raiser(error)
     elif step == "autobahn":
         peer.protocol._connectionMade = raiser(error)
-    elif step == "timer":
-        peer.protocol._set_alarm = raiser(error)
     else:
-        peer.transport.set_up_error = error
+        peer.protocol._set_alarm = raiser(error)
     return house, clock, peer
 
 
-@pytest.mark.parametrize("step", ["register", "peer", "options", "autobahn", "timer"])
+@pytest.mark.parametrize("step", ["peer", "options", "autobahn", "timer"])
 def test_a_failing_set_up_aborts_at_once(step, logged):
     """The transport is aborted, the failure counted and logged with its context."""
     house, clock, peer = faulty_set_up(step, OSError(errno.ENOTCONN, "gone"))
@@ -80,7 +78,7 @@ def test_a_failing_set_up_aborts_at_once(step, logged):
     assert_nothing_is_left(house, clock)
 
 
-@pytest.mark.parametrize("step", ["register", "peer", "options", "autobahn", "timer"])
+@pytest.mark.parametrize("step", ["peer", "options", "autobahn", "timer"])
 def test_a_half_built_connection_is_deaf(step):
     """Bytes and the loss that follow a failed set-up do nothing, and fail nowhere."""
     house, clock, peer = faulty_set_up(step, OSError(errno.ENOTCONN, "gone"))
@@ -98,16 +96,6 @@ def test_a_bug_in_the_set_up_leaves_a_traceback(logged):
     (error,) = logged.errors()
     assert error["log_failure"].type is RuntimeError
     assert error["fields"]["stage"] == "peer"
-
-
-def test_a_protocol_that_cannot_be_made_is_reported(logged, clock):
-    """``buildProtocol`` returns None, which makes Twisted close the socket."""
-    house = house_of(clock)
-    peer = MemoryPeer(house)
-    peer.protocol.factory.protocol = raiser(RuntimeError("secret text"))
-    assert peer.protocol.factory.buildProtocol(None) is None
-    assert house.ledger.set_up_failures == {("build", "RuntimeError"): 1}
-    assert len(logged.errors()) == 1
 
 
 @pytest.mark.parametrize("callback", CALLBACKS)
