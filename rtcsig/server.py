@@ -28,8 +28,6 @@ from rtcsig.websocket.factory import House, SignallingFactory
 
 __all__ = ["CannotStart", "SignallingService"]
 
-_STOP_POLL_S = 0.05
-
 
 class CannotStart(Exception):
     """The server cannot listen; its text is one line that says where and why."""
@@ -80,7 +78,7 @@ class SignallingService(Service):
         ports, self.ports = self.ports, []
         stopped = DeferredList([maybeDeferred(port.stopListening) for port in ports])
         self.house.close_all(CloseCode.GOING_AWAY, "the server stops")
-        return stopped.addCallback(self._await_ends).addCallback(self._finish)
+        return stopped.addCallback(lambda _: self.house.empty()).addCallback(self._finish)
 
     def _listen(self, description: str, endpoint: IStreamServerEndpoint) -> None:
         failures: list[Failure] = []
@@ -109,19 +107,6 @@ class SignallingService(Service):
             listener=description,
             address=address_text(port.getHost()),
         )
-
-    def _await_ends(self, result: object) -> Deferred[None]:  # noqa: ARG002 a callback's signature
-        """Fires when no connection is left."""
-        done: Deferred[None] = Deferred()
-
-        def look() -> None:
-            if self.house.connections:
-                self.reactor.callLater(_STOP_POLL_S, look)
-            else:
-                done.callback(None)
-
-        look()
-        return done
 
     def _finish(self, result: object) -> None:  # noqa: ARG002 a callback's signature
         self.house.reporter.flush()

@@ -11,6 +11,7 @@ from autobahn.websocket.compress import (
     PerMessageDeflateOffer,
     PerMessageDeflateOfferAccept,
 )
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
 from rtcsig.codes import CloseCode
@@ -38,6 +39,23 @@ class House:
     clock: IReactorTime
     random: random.Random = field(default_factory=random.Random)
     connections: set[GuardedProtocol] = field(default_factory=set)
+    _waiting_for_the_last: list[Deferred[None]] = field(default_factory=list)
+
+    def left(self, connection: GuardedProtocol) -> None:
+        """Forget a connection that is gone."""
+        self.connections.discard(connection)
+        if not self.connections:
+            waiting, self._waiting_for_the_last = self._waiting_for_the_last, []
+            for last_left in waiting:
+                last_left.callback(None)
+
+    def empty(self) -> Deferred[None]:
+        """Fires when no connection is there."""
+        if not self.connections:
+            return succeed(None)
+        last_left: Deferred[None] = Deferred()
+        self._waiting_for_the_last.append(last_left)
+        return last_left
 
     def close_all(self, code: CloseCode, reason: str) -> None:
         """Begin the end of every connection: open ones with a close frame, others at once."""

@@ -139,11 +139,11 @@ class GuardedProtocol(WebSocketServerProtocol):
         self._clear_alarm()
         self._end_use()
         self._move(Event.LOST)
-        self.factory.house.connections.discard(self)
         try:
             self._connectionLost(reason)  # type: ignore[arg-type]  # Autobahn says str, Twisted gives a Failure
         except Exception as error:  # noqa: BLE001 nothing is left to end, but the log must know
             self._count_failure("lost", error)
+        self.factory.house.left(self)
 
     # -- set-up -----------------------------------------------------------------
 
