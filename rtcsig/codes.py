@@ -1,7 +1,7 @@
 """Every close code and HTTP status that a client can get, in one place.
 
 A client decides by the code whether coming back makes sense, so the answer
-stands beside the code: ``CloseCode.X.retry`` and ``Refusal.retry``.
+stands beside the code: ``CloseCode.X.retry``.
 """
 
 from __future__ import annotations
@@ -56,11 +56,6 @@ class Refusal(Exception):
         super().__init__(f"{status.value} {reason}")
         self.status = status
         self.reason = reason
-
-    @property
-    def retry(self) -> bool:
-        """Whether the same request may succeed later."""
-        return self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def close_reason(text: str) -> bytes:

@@ -45,12 +45,13 @@ class SignallingService(Service):
         self.log = Logger("rtcsig")
         self.settings = settings
         self.reactor = reactor
+        ledger = Ledger()
         self.house = House(
             settings=settings,
             mounts=MountTable(_mounts(settings, Hub())),
             origins=_origins(settings),
-            ledger=Ledger(),
-            reporter=Reporter(self.log, reactor),
+            ledger=ledger,
+            reporter=Reporter(self.log, reactor, ledger),
             clock=reactor,
         )
         self._endpoints = [
@@ -163,5 +164,6 @@ def _endpoint(reactor: Any, description: str, backlog: int) -> IStreamServerEndp
 def _why(failure: Failure) -> str:
     error = failure.value
     if isinstance(error, CannotListenError):
-        return str(error.socketError.strerror)
+        # With a lock file it is a text.
+        return str(getattr(error.socketError, "strerror", None) or error.socketError)
     return failure.getErrorMessage()

@@ -10,6 +10,7 @@ Plain Python, and no I/O but reading the file.
 from __future__ import annotations
 
 import dataclasses
+import re
 import shlex
 import tomllib
 from collections.abc import Callable, Mapping
@@ -20,6 +21,12 @@ from typing import Any
 __all__ = ["CONFIG_FLAG", "ENVIRONMENT_PREFIX", "Setting", "SettingError", "Settings", "declared"]
 
 ENVIRONMENT_PREFIX = "RTCSIG_"
+# What Kubernetes sets in every container when a Service is called rtcsig.
+_KUBERNETES = re.compile(
+    r"RTCSIG_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_[0-9]+_[A-Z]+(_(PROTO|PORT|ADDR))?)?)"
+)
+# What can stand in the path of a request (RFC 3986, 3.3).
+_PATH = re.compile(r"[A-Za-z0-9/._~!$&'()*+,;=:@%-]+")
 CONFIG_FLAG = "config"
 
 
@@ -92,6 +99,8 @@ def _mount(raw: Any) -> tuple[str, str]:
     path, equals, dialect = _text(raw).rpartition("=")
     if not equals or not path.startswith("/") or not dialect:
         raise ValueError("must be PATH=DIALECT, and PATH begins with /")
+    if not _PATH.fullmatch(path):
+        raise ValueError("has a PATH that no request can have: percent-encode it")
     return path, dialect
 
 
@@ -217,7 +226,7 @@ class Settings:
         variables = {
             name.removeprefix(ENVIRONMENT_PREFIX).lower(): value
             for name, value in environment.items()
-            if name.startswith(ENVIRONMENT_PREFIX)
+            if name.startswith(ENVIRONMENT_PREFIX) and not _KUBERNETES.fullmatch(name)
         }
         config_variable = variables.pop(CONFIG_FLAG, None)
         config = config or config_variable
@@ -243,9 +252,6 @@ class Settings:
 
     def _check(self) -> None:
         """What only holds between settings."""
-        for name, values in (("listen", self.listen), ("mount", self.mount)):
-            if not values:
-                raise SettingError(f"{name}: at least one is needed")
         paths = [path.rstrip("/") or "/" for path, _ in self.mount]
         for path in paths:
             if paths.count(path) > 1:
@@ -283,6 +289,10 @@ def _known(name: str, source: str) -> Setting:
 
 def _value(setting: Setting, raws: list[Any], source: str) -> Any:
     """The checked value; a setting that is not repeatable takes the last one given."""
+    if not raws:
+        # Nothing where something may be given is a mistake: an empty list of
+        # allowed origins, say, would let everybody in.
+        raise SettingError(f"{source}: at least one value is needed")
     values = tuple(_parsed(setting, raw, source) for raw in raws)
     return values if setting.repeatable else values[-1]
 
@@ -295,8 +305,12 @@ def _parsed(setting: Setting, raw: Any, source: str) -> Any:
 
 
 def _split(raw: str, source: str) -> list[str]:
+    r"""Split at spaces that are not quoted; a backslash is one, as in ``interface=\:\:1``."""
+    words = shlex.shlex(raw, posix=True, punctuation_chars=False)
+    words.whitespace_split = True
+    words.escape = words.commenters = ""
     try:
-        return shlex.split(raw)
+        return list(words)
     except ValueError as error:
         raise SettingError(f"{source}: {error}") from None
 

@@ -45,20 +45,6 @@ def test_refusal_has_its_status_and_reason():
 
 
 @pytest.mark.parametrize(
-    ("status", "retry"),
-    [
-        (HTTPStatus.BAD_REQUEST, False),
-        (HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, False),
-        (HTTPStatus.INTERNAL_SERVER_ERROR, True),
-        (HTTPStatus.SERVICE_UNAVAILABLE, True),
-    ],
-)
-def test_only_a_fault_of_the_server_may_pass(status, retry):
-    """The same request may succeed later when the server was at fault."""
-    assert Refusal(status, "why").retry is retry
-
-
-@pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("", b""),

@@ -188,15 +188,31 @@ class TestRepeatable:
         """One value needs no brackets."""
         assert Settings.load({}, {}, write('mount = "/x=echo"')).mount == (("/x", "echo"),)
 
-    def test_an_empty_variable_is_an_empty_list(self, write):
-        """A variable can take back the file's list."""
-        config = write('allow_origin = ["https://example.org"]')
-        assert Settings.load({}, {"RTCSIG_ALLOW_ORIGIN": ""}, config).allow_origin == ()
+    @pytest.mark.parametrize("name", ["listen", "mount", "allow_origin"])
+    def test_an_empty_list_is_a_mistake(self, name, write):
+        """No origin at all would let everybody in, and a server needs the others."""
+        config = write(f"{name} = []")
+        assert fault(config=config) == f"{name} in {config}: at least one value is needed"
+        variable = f"RTCSIG_{name.upper()}"
+        assert fault(environment={variable: ""}) == f"{variable}: at least one value is needed"
 
-    @pytest.mark.parametrize("name", ["listen", "mount"])
-    def test_a_server_needs_one(self, name, write):
-        """A server that listens nowhere, or speaks nothing, is a mistake."""
-        assert fault(config=write(f"{name} = []")) == f"{name}: at least one is needed"
+    def test_backslashes_in_a_variable_stay(self):
+        """An endpoint needs them for an address of IPv6."""
+        environment = {"RTCSIG_LISTEN": "tcp6:1:interface=\\:\\:1 'unix:/a b'"}
+        assert Settings.load({}, environment, None).listen == (
+            "tcp6:1:interface=\\:\\:1",
+            "unix:/a b",
+        )
+
+    def test_what_kubernetes_sets_is_no_setting(self):
+        """In every container, when a Service is called rtcsig."""
+        names = ["SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_WS", "PORT", "PORT_80_TCP_ADDR"]
+        assert Settings.load({}, {f"RTCSIG_{name}": "x" for name in names}, None) == Settings()
+
+    @pytest.mark.parametrize("path", ["/a b", "/x?y", "/#", "/\u00e9"])
+    def test_a_mount_that_no_request_can_have(self, path):
+        """Says so at the start."""
+        assert "percent-encode" in fault(flags={"mount": [f"{path}=echo"]})
 
     @pytest.mark.parametrize(
         ("mounts", "path"),

@@ -52,6 +52,8 @@ class _ProbeFactory(WebSocketClientFactory):
         on_failure: Callable[[str], None],
     ) -> None:
         super().__init__(url, reactor=reactor)
+        # The probe has a time limit of its own.
+        self.setProtocolOptions(openHandshakeTimeout=0)
         self.opened: Deferred[None] = Deferred()
         self.on_message = on_message
         self.on_failure = on_failure
@@ -72,8 +74,10 @@ class _Probe:
 
     async def start(self) -> None:
         """Connect both peers, then send."""
+        if "?" in self._url:
+            raise ProbeFailed(f"{self._url}: the URL of a mount has no query")
         for number in range(2):
-            self._peers.append(await self._connect(number))
+            await self._connect(number)
         self._doing = "passing a message from one peer to the other"
         self._sent_s = self._reactor.seconds()
         self._send(0, {"id": self._ids[1], "type": _QUESTION, "mark": self._mark})
@@ -93,7 +97,7 @@ class _Probe:
         """End because it took too long."""
         self.failed(f"no answer in time while {self._doing}")
 
-    async def _connect(self, number: int) -> _ProbePeer:
+    async def _connect(self, number: int) -> None:
         url = f"{self._url}/{self._ids[number]}"
         try:
             factory = _ProbeFactory(url, self._reactor, self._hearer(number), self.failed)
@@ -106,8 +110,8 @@ class _Probe:
             raise ProbeFailed(
                 f"cannot connect to {factory.host}:{factory.port}: {error}"
             ) from error
+        self._peers.append(cast(_ProbePeer, peer))
         await factory.opened
-        return cast(_ProbePeer, peer)
 
     def _hearer(self, number: int) -> Callable[[bytes], None]:
         """The second peer sends back what it hears; the first one ends the probe."""

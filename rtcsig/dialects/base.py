@@ -39,10 +39,7 @@ class Link(Protocol):
 
     @property
     def backlog(self) -> int:
-        """Bytes that the peer was sent and the kernel has not taken yet.
-
-        Counted from the moment the transport's own buffer is full; 0 below that.
-        """
+        """Bytes that the peer was sent and the kernel has not taken yet."""
 
     def send(self, text: bytes) -> None:
         """Send one text message; ``text`` must be valid UTF-8."""

@@ -23,6 +23,8 @@ def normalised_origin(origin: str) -> str:
     parts = urlsplit(origin)
     if not parts.scheme or not parts.hostname:
         raise ValueError("an origin is SCHEME://HOST[:PORT] or null")
+    if "*" in parts.hostname:
+        raise ValueError("an origin has no wildcards")
     if parts.path or parts.query or parts.fragment or parts.username is not None:
         raise ValueError("an origin has nothing behind its host and port")
     port = parts.port if parts.port is not None else _DEFAULT_PORTS.get(parts.scheme)

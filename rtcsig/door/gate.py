@@ -18,10 +18,8 @@ import socket
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.logger import LogLevel
 
 from rtcsig.door.accepting import PAUSE_S, Reaction, reaction_to, remedy_for
-from rtcsig.door.descriptors import descriptor_limit, descriptors_in_use
 from rtcsig.door.ledger import Ledger
 from rtcsig.door.report import Reporter, error_name
 
@@ -100,8 +98,13 @@ class AcceptGate:
         name = error_name(error)
         self._ledger.accept_errors[name] += 1
         self._ledger.accept_pauses[name] += 1
-        fields = self._context(error=name, pause_s=PAUSE_S, remedy=remedy_for(error))
-        self._reporter.line(LogLevel.warn, "listener pauses", fields, (self._listener, name))
+        fields = {
+            "listener": self._listener,
+            "error": name,
+            "pause_s": PAUSE_S,
+            "remedy": remedy_for(error),
+        }
+        self._reporter.trouble("listener pauses", fields, (self._listener, name))
         self._port.pauseProducing()
         self._resume_call = self._clock.callLater(PAUSE_S, self._resume)
 
@@ -133,18 +136,14 @@ class AcceptGate:
     def _set_up_failed(self, stage: str, address: Any, error: Exception) -> None:
         name = error_name(error)
         self._ledger.set_up_failures[stage, name] += 1
-        number = self._ledger.next_number()
-        fields = self._context(connection=number, address=address, stage=stage, error=name)
-        self._reporter.set_up_failure(error, fields)
-
-    def _context(self, **fields: Any) -> dict[str, Any]:
-        return {
+        fields = {
             "listener": self._listener,
-            **fields,
-            "connections": self._ledger.connections,
-            "descriptors": descriptors_in_use(),
-            "descriptor_limit": descriptor_limit(),
+            "connection": self._ledger.next_number(),
+            "address": address,
+            "stage": stage,
+            "error": name,
         }
+        self._reporter.set_up_failure(error, fields)
 
 
 def _with_scope(address: Any) -> Any:

@@ -8,7 +8,6 @@ from typing import Any
 from twisted.internet import endpoints
 from twisted.internet.interfaces import IReactorSocket, IStreamServerEndpoint
 
-from rtcsig.door.descriptors import descriptor_limit, descriptors_in_use
 from rtcsig.door.ledger import Ledger
 from rtcsig.door.report import Reporter, error_name
 
@@ -24,13 +23,16 @@ def endpoint_of(reactor: object, description: str, backlog: int) -> IStreamServe
     once. Raises ``ValueError`` for a description that cannot be used.
     """
     kind = description.partition(":")[0]
+    if kind == "stdio":
+        raise ValueError("a server listens for connections, and standard input is one")
     if kind in _WITH_BACKLOG and "backlog=" not in description:
         description = f"{description}:backlog={backlog}"
     try:
         endpoint: IStreamServerEndpoint = endpoints.serverFromString(reactor, description)
     except Exception as error:
         # The parsers of Twisted and of its plugins raise whatever they meet.
-        raise ValueError(str(error) or type(error).__name__) from error
+        why = f"wrong arguments for {kind}:" if isinstance(error, TypeError) else str(error)
+        raise ValueError(why or type(error).__name__) from error
     return endpoint
 
 
@@ -60,13 +62,7 @@ def adopt_connection(
     except Exception as error:  # noqa: BLE001 whatever it is, it is this connection's
         name = error_name(error)
         ledger.set_up_failures["adopt", name] += 1
-        fields = {
-            "stage": "adopt",
-            "error": name,
-            "connections": ledger.connections,
-            "descriptors": descriptors_in_use(),
-            "descriptor_limit": descriptor_limit(),
-        }
+        fields = {"stage": "adopt", "error": name}
         reporter.set_up_failure(error, fields)
         return False
     return True

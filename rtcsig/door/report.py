@@ -6,11 +6,12 @@ import errno
 from collections.abc import Hashable
 from typing import Any
 
-from constantly import NamedConstant
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
+from rtcsig.door.descriptors import descriptor_limit, descriptors_in_use
+from rtcsig.door.ledger import Ledger
 from rtcsig.door.linelimit import LineLimit
 
 __all__ = ["Fields", "Reporter", "error_name", "shown"]
@@ -19,7 +20,7 @@ _SHOWN_CHARACTERS = 80
 _LINES_PER_WINDOW = 10
 _WINDOW_S = 10.0
 
-_Kind = tuple[NamedConstant, str, Hashable]
+_Kind = tuple[Any, str, Hashable]
 
 
 def shown(text: str) -> str:
@@ -50,36 +51,39 @@ class Reporter:
     window ends, or when ``flush`` is called.
     """
 
-    def __init__(self, log: Logger, clock: IReactorTime) -> None:
+    def __init__(self, log: Logger, clock: IReactorTime, ledger: Ledger) -> None:
         self._log = log
+        self._ledger = ledger
         self._clock = clock
         self._limit: LineLimit[_Kind] = LineLimit(_LINES_PER_WINDOW, _WINDOW_S)
         self._flush_call: IDelayedCall | None = None
 
-    def line(
-        self, level: NamedConstant, what: str, fields: dict[str, Any], kind: Hashable = None
-    ) -> None:
-        """One line; ``kind`` tells lines of the same ``what`` apart when they are counted."""
-        if self._admitted(level, what, kind):
-            self._log.emit(level, "{what}: {fields}", what=what, fields=Fields(fields))
+    def client_fault(self, what: str, fields: dict[str, Any], kind: Hashable = None) -> None:
+        """One line about what a client did; ``kind`` tells those of one ``what`` apart."""
+        if self._admitted(LogLevel.info, what, kind):
+            self._log.info("{what}: {fields}", what=what, fields=Fields(fields))
+
+    def trouble(self, what: str, fields: dict[str, Any], kind: Hashable) -> None:
+        """One line about what the kernel answered, with the state of the process."""
+        if self._admitted(LogLevel.warn, what, kind):
+            self._log.warn("{what}: {fields}", what=what, fields=self._with_resources(fields))
 
     def bug(self, error: Exception, what: str, fields: dict[str, Any]) -> None:
-        """One line with the traceback: something in our code did not hold."""
+        """One line with the traceback and the state of the process: our code did not hold."""
         if self._admitted(LogLevel.error, what, error_name(error)):
             self._log.failure(
                 "{what}: {fields}",
                 failure=Failure(error),
                 level=LogLevel.error,
                 what=what,
-                fields=Fields(fields),
+                fields=self._with_resources(fields),
             )
 
     def set_up_failure(self, error: Exception, fields: dict[str, Any]) -> None:
         """One line about a connection whose set-up failed; what is no OSError is our bug."""
         what = "connection set-up failed"
         if isinstance(error, OSError):
-            kind = (fields["stage"], fields["error"])
-            self.line(LogLevel.warn, what, fields, kind)
+            self.trouble(what, fields, (fields["stage"], fields["error"]))
         else:
             self.bug(error, what, fields)
 
@@ -90,7 +94,16 @@ class Reporter:
         self._flush_call = None
         self._write_left_out(float("inf"))
 
-    def _admitted(self, level: NamedConstant, what: str, kind: Hashable) -> bool:
+    def _with_resources(self, fields: dict[str, Any]) -> Fields:
+        """Add what is costly to find out: only for lines that are written."""
+        return Fields(
+            fields,
+            connections=self._ledger.connections,
+            descriptors=descriptors_in_use(),
+            descriptor_limit=descriptor_limit(),
+        )
+
+    def _admitted(self, level: Any, what: str, kind: Hashable) -> bool:
         admitted = self._limit.admit((level, what, kind), self._clock.seconds())
         if self._flush_call is None:
             self._flush_call = self._clock.callLater(self._limit.window_s, self._window_over)

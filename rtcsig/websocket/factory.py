@@ -17,7 +17,6 @@ from twisted.internet.interfaces import IReactorTime
 from rtcsig.codes import CloseCode
 from rtcsig.dialects import MountTable
 from rtcsig.door.admission import OriginPolicy
-from rtcsig.door.descriptors import descriptor_limit, descriptors_in_use
 from rtcsig.door.ledger import Ledger
 from rtcsig.door.report import Reporter
 from rtcsig.settings import Settings
@@ -62,14 +61,6 @@ class House:
         for connection in tuple(self.connections):
             connection.leave(code, reason)
 
-    def resources(self) -> dict[str, Any]:
-        """Connections and descriptors, for a line about a failure."""
-        return {
-            "connections": self.ledger.connections,
-            "descriptors": descriptors_in_use(),
-            "descriptor_limit": descriptor_limit(),
-        }
-
 
 class SignallingFactory(WebSocketServerFactory):
     """Makes the protocols of one listener.
@@ -109,7 +100,6 @@ class SignallingFactory(WebSocketServerFactory):
             "echoCloseCodeReason": False,
             "openHandshakeTimeout": 0,
             "closeHandshakeTimeout": 0,
-            "tcpNoDelay": True,
             "autoPingInterval": 0,
             "autoPingTimeout": 0,
             "autoPingSize": 12,
@@ -120,9 +110,7 @@ class SignallingFactory(WebSocketServerFactory):
             "serveFlashSocketPolicy": False,
             "flashSocketPolicy": "",
             # Origins are checked by OriginPolicy, which answers 403.
-            "allowedOrigins": self.allowedOrigins,
             "allowedOriginsPatterns": self.allowedOriginsPatterns,
-            "allowNullOrigin": True,
             "maxConnections": 0,
             "trustXForwardedFor": 0,
         }

@@ -36,14 +36,15 @@ from typing import TYPE_CHECKING, Any
 
 from autobahn.twisted.websocket import WebSocketServerProtocol
 from autobahn.websocket.types import ConnectionDeny
-from twisted.internet.interfaces import IDelayedCall
-from twisted.logger import LogLevel
+from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from rtcsig.codes import CloseCode, Refusal, close_reason
 from rtcsig.door.address import address_text
 from rtcsig.door.life import Event, State
 from rtcsig.door.report import error_name, shown
+from rtcsig.websocket.extensions import is_usable_offer
 from rtcsig.websocket.request import explanation, head_is_too_large, http_answer
 from rtcsig.websocket.unheard import Unheard
 
@@ -60,6 +61,7 @@ _TOO_LATE = Refusal(HTTPStatus.REQUEST_TIMEOUT, "the request did not come in tim
 _LAST_DATA_OPCODE = 7  # what is above is a control frame: RFC 6455, 5.2
 
 
+@implementer(IHalfCloseableProtocol)
 class GuardedProtocol(WebSocketServerProtocol):
     """A server's connection that ends alone, whatever fails in it."""
 
@@ -137,13 +139,26 @@ class GuardedProtocol(WebSocketServerProtocol):
             return
         self._stage = "lost"
         self._clear_alarm()
-        self._end_use()
-        self._move(Event.LOST)
+        self._leave_use(Event.LOST)
         try:
             self._connectionLost(reason)  # type: ignore[arg-type]  # Autobahn says str, Twisted gives a Failure
         except Exception as error:  # noqa: BLE001 nothing is left to end, but the log must know
             self._count_failure("lost", error)
         self.factory.house.left(self)
+
+    def readConnectionLost(self) -> None:
+        """End: the peer shuts its side. It still gets what was written, an HTTP answer say.
+
+        Twisted throws that away for a protocol that does not hear of half a close.
+        """
+        try:
+            self._begin_end()
+            self.unregisterProducer()
+        finally:
+            self.transport.loseConnection()
+
+    def writeConnectionLost(self) -> None:
+        """Nothing to do: our own side was shut by us."""
 
     # -- set-up -----------------------------------------------------------------
 
@@ -166,12 +181,14 @@ class GuardedProtocol(WebSocketServerProtocol):
     def _set_up_failed(self, error: Exception) -> None:
         """Log, count, abort. Whatever comes later finds a closed connection."""
         house = self.factory.house
+        try:
+            self._move(Event.FAILED)
+            self._clear_alarm()
+        finally:
+            self.transport.abortConnection()
         name = error_name(error)
         house.ledger.set_up_failures[self._stage, name] += 1
-        self._clear_alarm()
-        self._move(Event.FAILED)
-        house.reporter.set_up_failure(error, self._context(error=name, **house.resources()))
-        self.transport.abortConnection()
+        house.reporter.set_up_failure(error, self._context(error=name))
 
     # -- what Autobahn calls --------------------------------------------------------
 
@@ -195,9 +212,20 @@ class GuardedProtocol(WebSocketServerProtocol):
         """Answer the request; Autobahn would swallow what is raised in here."""
         self._stage = "answer"
         try:
+            self.websocket_extensions = self._usable_extensions()
             super().succeedHandshake(res)
         except Exception as error:  # noqa: BLE001 a bug of ours or of Autobahn costs this connection
             self._parser_failed(error)
+
+    def _usable_extensions(self) -> list[Any]:
+        """Those offered extensions that Autobahn would not refuse the connection for.
+
+        An offer that cannot be used is declined, and the WebSocket opens
+        without it (RFC 7692, 5.1).
+        """
+        if self.factory.house.settings.compression == "off":
+            return []
+        return [offer for offer in self.websocket_extensions if is_usable_offer(*offer)]
 
     def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:
         """Refuse the request, with our sentence or Autobahn's less what it quotes."""
@@ -206,6 +234,11 @@ class GuardedProtocol(WebSocketServerProtocol):
             code = HTTPStatus.UPGRADE_REQUIRED  # RFC 6455, 4.4
         refusal = self._refusal or Refusal(HTTPStatus(code), explanation(reason, code))
         self._refuse(refusal, headers)
+
+    def onMessageFrame(self, payload: Any) -> None:
+        """Take a frame's data; empty frames would be kept and never count against a limit."""
+        if not self.failedByMe:
+            self.message_data.extend(piece for piece in payload if piece)
 
     def _onOpen(self) -> None:
         self._stage = "open"
@@ -282,7 +315,7 @@ class GuardedProtocol(WebSocketServerProtocol):
     def close(self, code: CloseCode, reason: str) -> None:
         """Start the closing handshake; nothing happens in any state but open. Never raises."""
         try:
-            if self.state == self.STATE_OPEN:
+            if self._life is State.OPEN:
                 self.sendCloseFrame(int(code), close_reason(reason))
         except Exception as error:  # noqa: BLE001 the caller may be another peer's session
             self._count_failure("close", error)
@@ -301,11 +334,15 @@ class GuardedProtocol(WebSocketServerProtocol):
             return
         status = refusal.status.value
         self.factory.house.ledger.refusals[status] += 1
-        target = getattr(self, "http_request_uri", "").partition("?")[0]
-        self._report(
-            "request refused", status, status=status, reason=refusal.reason, target=shown(target)
-        )
         try:
+            target = getattr(self, "http_request_uri", "").partition("?")[0]
+            self._report(
+                "request refused",
+                status,
+                status=status,
+                reason=shown(refusal.reason),
+                target=shown(target),
+            )
             self.data = b""
             self.wasNotCleanReason = refusal.reason
             self.state = self.STATE_CLOSED
@@ -331,13 +368,18 @@ class GuardedProtocol(WebSocketServerProtocol):
     def _begin_end(self) -> None:
         """End the use and set the hard end, whatever the peer does (once)."""
         if self._life in (State.HANDSHAKE, State.OPEN):
-            self._end_use()
-            self._move(Event.CLOSING)
             self._set_alarm(self.factory.house.settings.close_timeout_s, self._hard_end)
+            self._leave_use(Event.CLOSING)
 
-    def _end_use(self) -> None:
-        """Tell the subclass that it is over, if it was ever open (once)."""
-        if self._life is not State.OPEN:
+    def _leave_use(self, event: Event) -> None:
+        """Move on, and tell the subclass if the connection was open until now.
+
+        It is told after the move: what it does then finds a connection that
+        can send nothing more.
+        """
+        was_open = self._life is State.OPEN
+        self._move(event)
+        if not was_open:
             return
         try:
             self.ended()
@@ -375,7 +417,7 @@ class GuardedProtocol(WebSocketServerProtocol):
     def _count_failure(self, stage: str, error: Exception) -> None:
         house = self.factory.house
         house.ledger.callback_failures[stage, error_name(error)] += 1
-        fields = self._context(**house.resources()) | {"stage": stage}
+        fields = self._context() | {"stage": stage}
         house.reporter.bug(error, "connection failed", fields)
 
     # -- small things -----------------------------------------------------------------------
@@ -413,7 +455,7 @@ class GuardedProtocol(WebSocketServerProtocol):
 
     def _report(self, what: str, kind: object, **fields: Any) -> None:
         """Write one line about a peer's fault, at a bounded rate."""
-        self.factory.house.reporter.line(LogLevel.info, what, self._context(**fields), str(kind))
+        self.factory.house.reporter.client_fault(what, self._context(**fields), str(kind))
 
     def _context(self, **fields: Any) -> dict[str, Any]:
         return {

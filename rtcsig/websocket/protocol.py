@@ -7,7 +7,9 @@ from zope.interface import implementer
 
 from rtcsig.codes import CloseCode
 from rtcsig.dialects import Session
+from rtcsig.door.address import address_text
 from rtcsig.door.life import State
+from rtcsig.door.transport import queued_bytes
 from rtcsig.websocket.frames import binary_frame, read_text_frame, text_frame
 from rtcsig.websocket.guarded import GuardedProtocol
 from rtcsig.websocket.request import target_of
@@ -18,6 +20,7 @@ _PING_PAYLOAD_BITS = 32
 # A ping comes after 80 to 100 % of the interval: peers that arrived together
 # are not asked together for ever, and no peer is asked too late.
 _EARLIEST_PING = 0.8
+_FULL_BYTES = 65_536  # what Twisted's transports take for full: FileDescriptor.bufferSize
 
 
 @implementer(IPushProducer)
@@ -36,7 +39,6 @@ class SignallingProtocol(GuardedProtocol):
     _session: Session  # from `admit` to `ended`
     _ping_payload: bytes | None = None
     _is_full = False
-    _backlog_bytes = 0
     _full_alarm: IDelayedCall | None = None
 
     # -- the life of the connection: see GuardedProtocol ------------------------
@@ -44,6 +46,8 @@ class SignallingProtocol(GuardedProtocol):
     def admit(self) -> str | None:
         """Check the origin, find the dialect, make the session."""
         house = self.factory.house
+        # Behind a PROXY header the peer is another one than in the set-up.
+        self.address = self.peer = address_text(self.transport.getPeer())
         house.origins.check(self.http_headers.get("origin"))
         path, self.query = target_of(self.http_request_uri)
         mount, self.path = house.mounts.find(path)
@@ -101,8 +105,8 @@ class SignallingProtocol(GuardedProtocol):
 
     @property
     def backlog(self) -> int:
-        """Bytes queued since the transport's buffer was found full."""
-        return self._backlog_bytes
+        """Bytes that the kernel has not taken yet."""
+        return queued_bytes(self.transport)
 
     def send(self, text: bytes) -> None:
         """Send a text message. Never raises."""
@@ -118,18 +122,20 @@ class SignallingProtocol(GuardedProtocol):
             house.ledger.dropped_messages["not-open"] += 1
             return
         try:
-            if self._backlog_bytes > house.settings.max_backlog_bytes:
+            if self._is_over_its_bound():
                 house.ledger.dropped_messages["slow-reader"] += 1
-                self._too_slow("its queue is full")
                 return
             if self._perMessageCompress is not None:
                 self.sendMessage(payload, binary)
             else:
                 self.transport.write(binary_frame(payload) if binary else text_frame(payload))
-            if self._is_full:
-                self._backlog_bytes += len(payload)
         except Exception as error:  # noqa: BLE001 the caller may be another peer's session
             self._failed("send", error)
+
+    def onPing(self, payload: bytes) -> None:
+        """Answer, unless the peer asks and asks and does not read the answers."""
+        if not self._is_over_its_bound():
+            super().onPing(payload)
 
     # -- signs of life -------------------------------------------------------------------
 
@@ -159,13 +165,12 @@ class SignallingProtocol(GuardedProtocol):
             self._is_full = True
             house = self.factory.house
             self._full_alarm = house.clock.callLater(
-                house.settings.slow_reader_timeout_s, self._too_slow, "it did not read in time"
+                house.settings.slow_reader_timeout_s, self._full_for_long
             )
 
     def resumeProducing(self) -> None:
         """Stop the clock: the transport's buffer is empty."""
         self._is_full = False
-        self._backlog_bytes = 0
         if self._full_alarm is not None and self._full_alarm.active():
             self._full_alarm.cancel()
         self._full_alarm = None
@@ -174,8 +179,23 @@ class SignallingProtocol(GuardedProtocol):
         """Stop the clock: the transport is gone."""
         self.resumeProducing()
 
-    def _too_slow(self, why: str) -> None:
-        """Close; if the peer does not read that either, the hard end cuts it."""
+    def _full_for_long(self) -> None:
+        """End, unless the queue has become shorter and was only never quite empty."""
+        self.resumeProducing()
+        if self.backlog > _FULL_BYTES:
+            self._too_slow("time")
+
+    def _is_over_its_bound(self) -> bool:
+        """Whether nothing more may be queued; the connection ends then."""
+        # The transport is asked only after it said that it is full.
+        bound = self.factory.house.settings.max_backlog_bytes
+        if not self._is_full or self.backlog <= bound:
+            return False
+        self._too_slow("bytes")
+        return True
+
+    def _too_slow(self, bound: str) -> None:
+        """Close, for the bound in bytes or that in time; the hard end cuts who reads nothing."""
         self.factory.house.ledger.timeouts["slow-reader"] += 1
-        self._report("peer is too slow", "slow", why=why)
-        self.close(CloseCode.TRY_AGAIN_LATER, f"you read too slowly: {why}")
+        self._report("peer is too slow", bound, bound=bound, queued_bytes=self.backlog)
+        self.close(CloseCode.TRY_AGAIN_LATER, f"you read too slowly: the bound in {bound}")

@@ -15,6 +15,7 @@ _END_OF_HEAD = b"\r\n\r\n"
 _SCHEME_AND_AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")
 _QUOTED_BY_AUTOBAHN = re.compile(r"""["':<(]""")
 _EXPLANATIONS = {
+    HTTPStatus.UPGRADE_REQUIRED: "the request must be an upgrade to websocket, version 13",
     HTTPStatus.METHOD_NOT_ALLOWED: "the method must be GET",
     HTTPStatus.HTTP_VERSION_NOT_SUPPORTED: "the version must be HTTP/1.1",
 }

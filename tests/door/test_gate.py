@@ -100,7 +100,7 @@ class Gated:
     def __init__(self, *answers):
         self.clock = Clock()
         self.ledger = Ledger()
-        self.reporter = Reporter(Logger("rtcsig"), self.clock)
+        self.reporter = Reporter(Logger("rtcsig"), self.clock, self.ledger)
         self.port = Port(*answers)
         self.gate = AcceptGate(self.port, "tcp:1", self.ledger, self.reporter, self.clock)
 

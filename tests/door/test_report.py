@@ -6,8 +6,10 @@ import errno
 
 import pytest
 from twisted.internet.task import Clock
-from twisted.logger import Logger, LogLevel, formatEvent
+from twisted.logger import Logger, formatEvent
 
+from rtcsig.door import report
+from rtcsig.door.ledger import Ledger
 from rtcsig.door.report import Fields, Reporter, error_name, shown
 
 
@@ -20,7 +22,7 @@ def clock():
 @pytest.fixture
 def reporter(clock):
     """A reporter to the log that is watched."""
-    return Reporter(Logger("rtcsig"), clock)
+    return Reporter(Logger("rtcsig"), clock, Ledger())
 
 
 @pytest.mark.parametrize(
@@ -58,13 +60,13 @@ def test_fields_read_as_name_and_value():
 def test_what_is_left_out_is_counted_when_the_window_ends(reporter, clock, logged):
     """And the next window has lines again."""
     for _ in range(25):
-        reporter.line(LogLevel.info, "event", {"n": 1}, "k")
+        reporter.client_fault("event", {"n": 1}, "k")
     assert len(logged.lines("event")) == 10
     clock.advance(10)
     last = logged.lines("event")[-1]
     assert last["fields"]["left_out"] == 15
     assert formatEvent(last).startswith("event: more lines like this: left_out=15")
-    reporter.line(LogLevel.info, "event", {"n": 1}, "k")
+    reporter.client_fault("event", {"n": 1}, "k")
     assert len(logged.lines("event")) == 12
     reporter.flush()
 
@@ -72,9 +74,9 @@ def test_what_is_left_out_is_counted_when_the_window_ends(reporter, clock, logge
 def test_kinds_do_not_hide_each_other(reporter, clock, logged):
     """A flood of one kind leaves the lines of another; each window has its own end."""
     for _ in range(20):
-        reporter.line(LogLevel.info, "event", {}, "flood")
+        reporter.client_fault("event", {}, "flood")
     clock.advance(4)
-    reporter.line(LogLevel.info, "event", {}, "rare")
+    reporter.client_fault("event", {}, "rare")
     assert len(logged.lines("event")) == 11
     clock.advance(6)
     assert len(logged.lines("event")) == 12
@@ -86,7 +88,7 @@ def test_kinds_do_not_hide_each_other(reporter, clock, logged):
 def test_flush_writes_what_is_left_out(reporter, clock, logged):
     """When the server stops before the window ends; twice is once."""
     for _ in range(12):
-        reporter.line(LogLevel.info, "event", {})
+        reporter.client_fault("event", {})
     reporter.flush()
     reporter.flush()
     assert logged.lines("event")[-1]["fields"]["left_out"] == 2
@@ -102,3 +104,13 @@ def test_bugs_have_their_traceback_and_a_bound(reporter, logged):
     assert len(errors) == 11
     assert all(event["log_failure"].type is RuntimeError for event in errors[:10])
     assert errors[10]["fields"]["left_out"] == 2
+
+
+def test_the_state_of_the_process_is_looked_up_for_written_lines_only(reporter, monkeypatch):
+    """Counting ten thousand descriptors for a line that is left out would stop everybody."""
+    looked = []
+    monkeypatch.setattr(report, "descriptors_in_use", lambda: looked.append(1) or 7)
+    for _ in range(50):
+        reporter.set_up_failure(OSError(errno.ENOTCONN, "x"), {"stage": "s", "error": "ENOTCONN"})
+    assert len(looked) == 10
+    reporter.flush()

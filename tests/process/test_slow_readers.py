@@ -53,7 +53,7 @@ def flood(flooder: Peer, times: int) -> bool:
 
 def why_too_slow(server: ServerProcess) -> list[str]:
     """What the log says of slow peers."""
-    return [line["why"] for line in context(server.log, "peer is too slow")]
+    return [line["bound"] for line in context(server.log, "peer is too slow")]
 
 
 def test_a_full_queue(connect, slow_socket):
@@ -65,7 +65,7 @@ def test_a_full_queue(connect, slow_socket):
         before = server.resident_bytes()
         assert not flood(flooder, times=1000)
         assert server.resident_bytes() - before < 8 * MIB
-        assert why_too_slow(server) == ["its"]
+        assert why_too_slow(server) == ["bytes"]
         assert Peer.over(slow_socket).wait_for_end() == "reset"
         flooder.close()
 
@@ -79,7 +79,7 @@ def test_a_queue_that_stays_full(connect, slow_socket):
         slow_peer(server, slow_socket)
         flooder = connect(server, "/flooder")
         flood(flooder, times=200)
-        wait_until(lambda: why_too_slow(server) == ["it"], what="the peer is found too slow")
+        wait_until(lambda: why_too_slow(server) == ["time"], what="the peer is found too slow")
         assert not flood(flooder, times=1)
         flooder.close()
 

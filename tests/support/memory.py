@@ -26,12 +26,29 @@ __all__ = ["MemoryPeer", "MemoryTransport", "RecordingSession", "house_of", "rec
 
 
 class MemoryTransport(StringTransport):
-    """Keeps what is written, and how the connection was ended."""
+    """Keeps what is written, and how the connection was ended.
+
+    While it is ``stalled`` the peer reads nothing.
+    """
 
     def __init__(self) -> None:
         super().__init__(peerAddress=IPv4Address("TCP", "192.0.2.1", 40_000))
         self.ends: list[str] = []
         self.no_delay = False
+        self.dataBuffer = b""
+        self.stalled = False
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        if self.stalled:
+            self.dataBuffer += data
+            if len(self.dataBuffer) > 65_536 and self.producer is not None:
+                self.producer.pauseProducing()
+
+    def drain(self) -> None:
+        """The peer has read everything."""
+        self.dataBuffer = b""
+        self.producer.resumeProducing()
 
     def setTcpNoDelay(self, enabled: bool) -> None:
         self.no_delay = enabled
@@ -91,13 +108,14 @@ def recording_dialect(sessions: list[RecordingSession], *raises: str) -> Dialect
 def house_of(clock: Clock, dialect: Dialect | None = None, **settings: Any) -> House:
     """A house with one mount at ``/`` and Twisted's test clock."""
     checked = Settings(**settings)
+    ledger = Ledger()
     dialect = dialect or DIALECTS["datachannel"]
     return House(
         settings=checked,
         mounts=MountTable([Mount("/", dialect, Hub().namespace("/"))]),
         origins=OriginPolicy(checked.allow_origin),
-        ledger=Ledger(),
-        reporter=Reporter(Logger("rtcsig"), clock),
+        ledger=ledger,
+        reporter=Reporter(Logger("rtcsig"), clock, ledger),
         clock=clock,
         random=random.Random(1),
     )

@@ -169,7 +169,7 @@ def test_a_failing_handshake_parser_is_answered_500(logged, clock):
 
 def test_a_failing_answer_is_no_deferred_that_nobody_reads(logged, clock):
     """An exception while the 101 is built is seen: HTTP 500, one traceback."""
-    house = house_of(clock)
+    house = house_of(clock, compression="deflate")
     peer = MemoryPeer(house)
     peer.connect()
     peer.protocol.perMessageCompressionAccept = raiser(RuntimeError("secret text"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 
 import pytest
+from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 
 from rtcsig.codes import CloseCode
@@ -156,6 +157,39 @@ class TestRequest:
         assert "Sec-WebSocket-Version: 13" in answer
         assert "Upgrade: websocket" in answer
 
+    @pytest.mark.parametrize("compression", ["off", "deflate"])
+    @pytest.mark.parametrize(
+        "offer",
+        [
+            "permessage-deflate; server_max_window_bits=8",
+            "permessage-deflate; unknown",
+            "permessage-bzip2; x",
+            "x-webkit-deflate-frame",
+        ],
+    )
+    def test_an_extension_that_cannot_be_used_is_declined(self, clock, compression, offer):
+        """The WebSocket opens without it (RFC 7692, 5.1)."""
+        house = house_of(clock, recording_dialect([]), compression=compression)
+        status, answer, _ = refused(house, request("/x", f"Sec-WebSocket-Extensions: {offer}"))
+        assert status == 101
+        assert "Extensions" not in answer
+
+    def test_the_offer_that_can_be_used_is_taken(self, clock):
+        """Of two, the second."""
+        house = house_of(clock, recording_dialect([]), compression="deflate")
+        offers = "permessage-deflate; server_max_window_bits=7, permessage-deflate"
+        status, answer, _ = refused(house, request("/x", f"Sec-WebSocket-Extensions: {offers}"))
+        assert status == 101
+        assert "Sec-WebSocket-Extensions: permessage-deflate" in answer
+
+    def test_the_address_behind_a_proxy(self, house, sessions):
+        """A PROXY header is read after the set-up: the peer is asked for again."""
+        peer = MemoryPeer(house)
+        peer.connect()
+        peer.transport.peerAddr = IPv4Address("TCP", "203.0.113.9", 7)
+        peer.upgrade("/x")
+        assert sessions[0].link.address == "203.0.113.9:7"
+
     def test_origins_outside_the_allow_list_are_403(self, clock):
         """The list counts for those who name an origin."""
         house = house_of(clock, recording_dialect([]), allow_origin=("https://good.example",))
@@ -218,6 +252,16 @@ class TestMessages:
         peer.send_frame(TEXT, b"a" * 40_000, final=False)
         peer.send_frame(0, b"a" * 40_000)
         assert peer.close_codes() == [1009]
+
+    def test_empty_frames_are_not_kept(self, house, sessions):
+        """They never count against a limit, so they must cost nothing."""
+        peer = MemoryPeer(house, "/x")
+        peer.send_frame(TEXT, b"a", final=False)
+        for _ in range(1000):
+            peer.send_frame(0, b"", final=False)
+        assert len(peer.protocol.message_data) == 1
+        peer.send_frame(0, b"b")
+        assert sessions[0].calls[-1] == ("received", b"ab")
 
     def test_a_bomb(self, clock):
         """The inflated size counts, and inflating stops at the limit."""
@@ -303,6 +347,38 @@ class TestEnd:
         clock.advance(5)
         assert peer.transport.ends == ["fin", "reset"]
 
+    @pytest.mark.parametrize("how", ["close frame", "loss", "our close"])
+    def test_a_session_that_talks_while_it_ends(self, house, sessions, clock, how):
+        """What ``closed`` sends or closes comes too late: nothing follows the close frame."""
+        peer = MemoryPeer(house, "/x")
+        link = sessions[0].link
+
+        def closed():
+            sessions[0].calls.append("closed")
+            link.send(b"late")
+            link.close(CloseCode.NORMAL, "late")
+
+        sessions[0].closed = closed
+        if how == "close frame":
+            peer.send_frame(CLOSE, b"\x03\xe8")
+        elif how == "our close":
+            link.close(CloseCode.NORMAL, "")
+        peer.lost()
+        opcodes = [received.opcode for received in peer.frames()]
+        assert opcodes == ([] if how == "loss" else [CLOSE])
+        assert sessions[0].calls == ["made", "opened", "closed"]
+        assert not clock.getDelayedCalls()
+
+    def test_a_peer_that_shuts_its_side_is_let_go(self, house, sessions, clock):
+        """Without a close frame: what was written goes out, then the connection ends."""
+        peer = MemoryPeer(house, "/x")
+        peer.protocol.readConnectionLost()
+        peer.protocol.writeConnectionLost()
+        assert sessions[0].calls[-1] == "closed"
+        assert peer.transport.ends == ["fin"]
+        clock.advance(5)
+        assert peer.transport.ends == ["fin", "reset"]
+
     def test_leave_closes_open_connections_and_refuses_others(self, house):
         """What a stopping server does with each connection."""
         half_open, opened = MemoryPeer(house), MemoryPeer(house, "/x")
@@ -365,10 +441,15 @@ class TestSignsOfLife:
 class TestSlowReader:
     """A peer that does not read."""
 
-    def test_its_queue_is_bounded_in_bytes(self, house, sessions, logged):
-        """Beyond the bound nothing is queued; the connection ends with 1013."""
+    @pytest.fixture
+    def peer(self, house):
+        """A peer that has stopped reading."""
         peer = MemoryPeer(house, "/x")
-        peer.protocol.pauseProducing()
+        peer.transport.stalled = True
+        return peer
+
+    def test_its_queue_is_bounded_in_bytes(self, house, peer, sessions, logged):
+        """Beyond the bound nothing is queued; the connection ends with 1013."""
         for _ in range(20):
             sessions[0].link.send(b"a" * 65_536)
         assert peer.transport.value().count(b"a") <= (1 << 20) + 2 * 65_536
@@ -377,25 +458,40 @@ class TestSlowReader:
         assert house.ledger.dropped_messages["slow-reader"] == 1
         assert len(logged.lines("peer is too slow")) == 1
 
-    def test_its_queue_is_bounded_in_time(self, house, clock):
+    def test_its_pings_are_not_answered_without_end(self, peer):
+        """Pongs are queued like anything else."""
+        peer.transport.dataBuffer = b"a" * (1 << 20)
+        peer.send_frame(PING, b"a" * 125)
+        peer.send_frame(PING, b"a" * 125)
+        assert [received.opcode for received in peer.frames()] == [PONG, CLOSE]
+
+    def test_its_queue_is_bounded_in_time(self, clock, peer, sessions):
         """A queue that stays full for five seconds ends the connection."""
-        peer = MemoryPeer(house, "/x")
-        clock.advance(1)
-        for _ in range(49):
-            peer.protocol.pauseProducing()
-            clock.advance(0.1)
+        sessions[0].link.send(b"a" * 100_000)
+        clock.advance(4.9)
         assert peer.close_codes() == []
-        clock.advance(0.2)
+        clock.advance(0.1)
         assert peer.close_codes() == [1013]
 
-    def test_one_that_reads_again_stays(self, house, clock, sessions):
-        """An empty buffer resets both bounds."""
-        peer = MemoryPeer(house, "/x")
+    def test_one_that_reads_slowly_stays(self, clock, peer, sessions):
+        """A queue that is never quite empty is not a full one."""
         for _ in range(5):
-            peer.protocol.pauseProducing()
+            sessions[0].link.send(b"a" * 100_000)
+            assert sessions[0].link.backlog > 100_000
+            clock.advance(4)
+            peer.transport.dataBuffer = b"a" * 1000
+            clock.advance(1)
+            for received in peer.frames():
+                if received.opcode == PING:
+                    peer.send_frame(PONG, received.payload)
+                assert received.opcode != CLOSE
+
+    def test_one_that_reads_again_stays(self, clock, peer, sessions):
+        """An empty queue counts from the beginning, in bytes and in time."""
+        for _ in range(5):
             sessions[0].link.send(b"a" * 600_000)
-            assert sessions[0].link.backlog == 600_000
+            assert sessions[0].link.backlog > 600_000
             clock.advance(3)
-            peer.protocol.resumeProducing()
+            peer.transport.drain()
         assert sessions[0].link.backlog == 0
         assert peer.close_codes() == []
