@@ -14,6 +14,8 @@ A failure ends in one of three ways, by how far the connection got:
 * before the WebSocket is open: HTTP 500 without our text (``_failed``);
 * later: close code 1011 (``_failed``).
 
+How a connection ends stands in ``ending``: this class is the way in.
+
 The connection's state is kept in ``_life`` by the table in ``door.life``.
 Autobahn has a state of its own, which says what may be sent; ours says what is
 counted, and when the user of the connection is told that it is over: as soon
@@ -30,53 +32,35 @@ What the connection is for stands in a subclass: the five methods ``admit``,
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from autobahn.twisted.websocket import WebSocketServerProtocol
 from autobahn.websocket.types import ConnectionDeny
-from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from rtcsig.codes import CloseCode, Refusal, close_reason
+from rtcsig.codes import Refusal
 from rtcsig.door.address import address_text
 from rtcsig.door.life import Event, State
-from rtcsig.door.report import error_name, shown
+from rtcsig.door.report import error_name
+from rtcsig.websocket.ending import OUR_FAULT, EndingProtocol
 from rtcsig.websocket.extensions import is_usable_offer
-from rtcsig.websocket.request import explanation, head_is_too_large, http_answer
-from rtcsig.websocket.unheard import Unheard
-
-if TYPE_CHECKING:
-    from rtcsig.websocket.factory import SignallingFactory
+from rtcsig.websocket.request import explanation, head_is_too_large
 
 __all__ = ["GuardedProtocol"]
 
-_OUR_FAULT = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "a fault of the server")
 _HEAD_TOO_LARGE = Refusal(
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the request head is too large"
 )
-_TOO_LATE = Refusal(HTTPStatus.REQUEST_TIMEOUT, "the request did not come in time")
 _LAST_DATA_OPCODE = 7  # what is above is a control frame: RFC 6455, 5.2
 
 
 @implementer(IHalfCloseableProtocol)
-class GuardedProtocol(WebSocketServerProtocol):
+class GuardedProtocol(EndingProtocol):
     """A server's connection that ends alone, whatever fails in it."""
 
-    factory: SignallingFactory
-    transport: Any
-    log = Unheard()
-
-    number = 0
-    address = ""
-
-    _life = State.NEW
-    _stage = "set-up"
     _refusal: Refusal | None = None
-    _alarm: IDelayedCall | None = None
-    _parser_is_lost = False
     _isMessageCompressed: bool  # noqa: N815 Autobahn's
 
     # -- for the subclass ---------------------------------------------------
@@ -99,10 +83,6 @@ class GuardedProtocol(WebSocketServerProtocol):
 
     def ponged(self, payload: bytes) -> None:
         """Take a pong."""
-        raise NotImplementedError
-
-    def ended(self) -> None:
-        """Let go: the connection was open and is no longer (once)."""
         raise NotImplementedError
 
     # -- what Twisted calls ---------------------------------------------------
@@ -205,7 +185,7 @@ class GuardedProtocol(WebSocketServerProtocol):
             self._refusal = refusal
         except Exception as error:  # noqa: BLE001 a bug of ours costs this connection
             self._count_failure("admission", error)
-            self._refusal = _OUR_FAULT
+            self._refusal = OUR_FAULT
         raise ConnectionDeny(self._refusal.status.value, self._refusal.reason)
 
     def succeedHandshake(self, res: Any) -> None:
@@ -279,149 +259,6 @@ class GuardedProtocol(WebSocketServerProtocol):
     def _onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         """Everything was given back in ``connectionLost``."""
 
-    def _fail_connection(
-        self, code: int = CloseCode.GOING_AWAY, reason: str = "going away"
-    ) -> None:
-        """Write the line; Autobahn sends the close code. The peer broke the protocol."""
-        if self._life is State.OPEN:
-            self._report("peer broke the protocol", code, code=int(code), reason=shown(reason))
-        super()._fail_connection(int(code), reason)
-
-    def sendCloseFrame(
-        self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False
-    ) -> None:
-        """Send a close frame; with it the connection's use ends and the hard end is set."""
-        was_open = self.state == self.STATE_OPEN
-        super().sendCloseFrame(code, reasonUtf8, isReply)
-        if was_open:
-            if code is not None:
-                self.factory.house.ledger.closes[code] += 1
-            self._begin_end()
-
-    def _closeConnection(self, abort: bool = False) -> None:
-        """End the transport: with a FIN after a clean close, else as asked.
-
-        Autobahn resets after every close that the server began; the peer did
-        nothing wrong, and a reset can take the close frame from it.
-        """
-        self._begin_end()
-        if abort and not self.wasClean:
-            self.transport.abortConnection()
-        else:
-            self.transport.loseConnection()
-
-    # -- ending it ----------------------------------------------------------------------
-
-    def close(self, code: CloseCode, reason: str) -> None:
-        """Start the closing handshake; nothing happens in any state but open. Never raises."""
-        try:
-            if self._life is State.OPEN:
-                self.sendCloseFrame(int(code), close_reason(reason))
-        except Exception as error:  # noqa: BLE001 the caller may be another peer's session
-            self._count_failure("close", error)
-            self.transport.abortConnection()
-
-    def leave(self, code: CloseCode, reason: str) -> None:
-        """End the connection in whatever state: the server stops."""
-        if self._life is State.OPEN:
-            self.close(code, reason)
-        else:
-            self._refuse(Refusal(HTTPStatus.SERVICE_UNAVAILABLE, reason))
-
-    def _refuse(self, refusal: Refusal, headers: tuple[tuple[str, str], ...] = ()) -> None:
-        """Answer with an HTTP error and end the connection, if nothing was answered yet."""
-        if self._life is not State.HANDSHAKE or self.state != self.STATE_CONNECTING:
-            return
-        status = refusal.status.value
-        self.factory.house.ledger.refusals[status] += 1
-        try:
-            target = getattr(self, "http_request_uri", "").partition("?")[0]
-            self._report(
-                "request refused",
-                status,
-                status=status,
-                reason=shown(refusal.reason),
-                target=shown(target),
-            )
-            self.data = b""
-            self.wasNotCleanReason = refusal.reason
-            self.state = self.STATE_CLOSED
-            self._begin_end()
-            self.transport.write(http_answer(refusal, headers))
-            self._finish_answer(lingers=refusal is not _TOO_LATE)
-        except Exception as error:  # noqa: BLE001 a bug of ours or of Autobahn costs this connection
-            self._count_failure("refuse", error)
-            self.transport.abortConnection()
-
-    def _finish_answer(self, *, lingers: bool) -> None:
-        """Let the answer out.
-
-        The peer may still be sending. To close then would reset the connection
-        and could take the answer from it, so our side is shut and what still
-        comes is thrown away, until the peer closes or the hard end.
-        """
-        if lingers and hasattr(self.transport, "loseWriteConnection"):
-            self.transport.loseWriteConnection()
-        else:
-            self.transport.loseConnection()
-
-    def _begin_end(self) -> None:
-        """End the use and set the hard end, whatever the peer does (once)."""
-        if self._life in (State.HANDSHAKE, State.OPEN):
-            self._set_alarm(self.factory.house.settings.close_timeout_s, self._hard_end)
-            self._leave_use(Event.CLOSING)
-
-    def _leave_use(self, event: Event) -> None:
-        """Move on, and tell the subclass if the connection was open until now.
-
-        It is told after the move: what it does then finds a connection that
-        can send nothing more.
-        """
-        was_open = self._life is State.OPEN
-        self._move(event)
-        if not was_open:
-            return
-        try:
-            self.ended()
-        except Exception as error:  # noqa: BLE001 a bug of ours must not keep the rest from being given back
-            self._count_failure("close", error)
-
-    def _hard_end(self) -> None:
-        self.factory.house.ledger.timeouts["close"] += 1
-        self.transport.abortConnection()
-
-    def _open_timed_out(self) -> None:
-        self.factory.house.ledger.timeouts["open"] += 1
-        self._refuse(_TOO_LATE)
-
-    # -- failing ------------------------------------------------------------------------
-
-    def _failed(self, stage: str, error: Exception) -> None:
-        """Write one traceback and end this connection: ``error`` is a bug of ours."""
-        self._count_failure(stage, error)
-        if self.state == self.STATE_CONNECTING:
-            self._refuse(_OUR_FAULT)
-        else:
-            self.close(CloseCode.INTERNAL_ERROR, "a fault of the server")
-
-    def _parser_failed(self, error: Exception) -> None:
-        """End after an exception that Autobahn let through: what else comes cannot be read."""
-        was_connecting = self.state == self.STATE_CONNECTING
-        self._failed(self._stage, error)
-        self._parser_is_lost = True
-        if not was_connecting:
-            self._begin_end()
-            self.unregisterProducer()
-            self.transport.loseConnection()
-
-    def _count_failure(self, stage: str, error: Exception) -> None:
-        house = self.factory.house
-        house.ledger.callback_failures[stage, error_name(error)] += 1
-        fields = self._context() | {"stage": stage}
-        house.reporter.bug(error, "connection failed", fields)
-
-    # -- small things -----------------------------------------------------------------------
-
     def _hand_on(self, payload: bytes, binary: bool) -> None:
         if self._life is not State.OPEN:
             return
@@ -433,35 +270,3 @@ class GuardedProtocol(WebSocketServerProtocol):
     def _is_deaf(self) -> bool:
         """Whether bytes that come in mean nothing any more: no close frame is awaited."""
         return self._parser_is_lost or bool(self.state == self.STATE_CLOSED)
-
-    def _set_alarm(self, delay_s: float, action: Callable[[], None]) -> None:
-        """Set the connection's timer, in place of the one before."""
-        self._clear_alarm()
-        self._alarm = self.factory.house.clock.callLater(delay_s, self._alarmed, action)
-
-    def _clear_alarm(self) -> None:
-        if self._alarm is not None and self._alarm.active():
-            self._alarm.cancel()
-        self._alarm = None
-
-    def _alarmed(self, action: Callable[[], None]) -> None:
-        try:
-            action()
-        except Exception as error:  # noqa: BLE001 a bug of ours costs this connection
-            self._failed("timer", error)
-
-    def _move(self, event: Event) -> None:
-        self._life = self.factory.house.ledger.moved(self._life, event)
-
-    def _report(self, what: str, kind: object, **fields: Any) -> None:
-        """Write one line about a peer's fault, at a bounded rate."""
-        self.factory.house.reporter.client_fault(what, self._context(**fields), str(kind))
-
-    def _context(self, **fields: Any) -> dict[str, Any]:
-        return {
-            "listener": self.factory.listener,
-            "connection": self.number,
-            "address": self.address or None,
-            "stage": self._stage,
-            **fields,
-        }
