@@ -26,8 +26,8 @@ for the opening handshake, then what the subclass makes of it, then the hard
 end. Autobahn's own timers round to whole seconds and can fire after they were
 cancelled; they are off.
 
-What the connection is for stands in a subclass: the five methods ``admit``,
-``opened``, ``message``, ``ponged`` and ``ended``, which may raise.
+What the connection is for stands in a subclass: the methods ``admit``, ``take``,
+``opened``, ``message``, ``ponged`` and ``ended``, all of which may raise.
 """
 
 from __future__ import annotations
