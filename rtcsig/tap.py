@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from twisted.application.service import IService, Service
+from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorCore
 from twisted.logger import ILogObserver
 from twisted.python import usage
-from zope.interface import implementer
 
 from rtcsig.ops.clock import use_monotonic_time
 from rtcsig.ops.logs import log_observer
@@ -64,20 +63,14 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         """Check all settings, now that the flags are known."""
-        self.settings = _load(self.given, os.environ, self.get(CONFIG_FLAG))
+        try:
+            self.settings = Settings.load(self.given, os.environ, self.get(CONFIG_FLAG))
+        except SettingError as error:
+            raise SystemExit(f"rtcsig: {error}") from None
 
 
 for _setting in declared():
     setattr(Options, f"opt_{_setting.name}", _option(_setting))
-
-
-def _load(
-    given: dict[str, list[str]], environment: Mapping[str, str], config: str | None
-) -> Settings:
-    try:
-        return Settings.load(given, environment, config)
-    except SettingError as error:
-        raise SystemExit(f"rtcsig: {error}") from None
 
 
 class _StartFailed(SystemExit, Exception):
@@ -91,7 +84,6 @@ class _StartFailed(SystemExit, Exception):
     code = 1
 
 
-@implementer(IService)
 class _Application(SignallingService):
     """The service under ``twistd``: it brings its log observer, and a failed start is one line."""
 

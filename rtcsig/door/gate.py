@@ -134,16 +134,12 @@ class AcceptGate:
             self._set_up_failed("connect", address, error)
 
     def _set_up_failed(self, stage: str, address: Any, error: Exception) -> None:
-        name = error_name(error)
-        self._ledger.set_up_failures[stage, name] += 1
         fields = {
             "listener": self._listener,
             "connection": self._ledger.next_number(),
             "address": address,
-            "stage": stage,
-            "error": name,
         }
-        self._reporter.set_up_failure(error, fields)
+        self._reporter.set_up_failure(stage, error, fields)
 
 
 def _with_scope(address: Any) -> Any:

@@ -18,7 +18,7 @@ class Ledger:
     ``accept_errors`` and ``accept_pauses`` are counted by error name,
     ``set_up_failures`` and ``callback_failures`` are counted by stage and
     error name, ``refusals`` by HTTP status, ``closes`` by the close code that
-    we sent, ``timeouts`` by what was waited for.
+    we sent, ``timeouts`` by what was waited for, ``dropped_messages`` by reason.
     """
 
     def __init__(self) -> None:

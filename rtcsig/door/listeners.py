@@ -8,8 +8,7 @@ from typing import Any
 from twisted.internet import endpoints
 from twisted.internet.interfaces import IReactorSocket, IStreamServerEndpoint
 
-from rtcsig.door.ledger import Ledger
-from rtcsig.door.report import Reporter, error_name
+from rtcsig.door.report import Reporter
 
 __all__ = ["adopt_connection", "endpoint_of"]
 
@@ -37,12 +36,7 @@ def endpoint_of(reactor: object, description: str, backlog: int) -> IStreamServe
 
 
 def adopt_connection(
-    reactor: IReactorSocket,
-    descriptor: int,
-    factory: Any,
-    *,
-    ledger: Ledger,
-    reporter: Reporter,
+    reactor: IReactorSocket, descriptor: int, factory: Any, reporter: Reporter
 ) -> bool:
     """Serve a connected socket that came from elsewhere; whether that worked.
 
@@ -60,9 +54,6 @@ def adopt_connection(
             family = socket.AddressFamily(handed_over.family)
             reactor.adoptStreamConnection(handed_over.fileno(), family, factory)
     except Exception as error:  # noqa: BLE001 whatever it is, it is this connection's
-        name = error_name(error)
-        ledger.set_up_failures["adopt", name] += 1
-        fields = {"stage": "adopt", "error": name}
-        reporter.set_up_failure(error, fields)
+        reporter.set_up_failure("adopt", error, {})
         return False
     return True

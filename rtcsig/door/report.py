@@ -45,7 +45,7 @@ class Fields(dict[str, Any]):
 
 
 class Reporter:
-    """Writes lines about connections, each kind at a bounded rate.
+    """Writes lines about connections, each kind at a bounded rate; counts failed set-ups.
 
     What is left out is counted, and the count is written when the kind's
     window ends, or when ``flush`` is called.
@@ -79,11 +79,14 @@ class Reporter:
                 fields=self._with_resources(fields),
             )
 
-    def set_up_failure(self, error: Exception, fields: dict[str, Any]) -> None:
-        """One line about a connection whose set-up failed; what is no OSError is our bug."""
+    def set_up_failure(self, stage: str, error: Exception, fields: dict[str, Any]) -> None:
+        """Count a connection whose set-up failed, and write a line; no OSError is our bug."""
         what = "connection set-up failed"
+        name = error_name(error)
+        self._ledger.set_up_failures[stage, name] += 1
+        fields = fields | {"stage": stage, "error": name}
         if isinstance(error, OSError):
-            self.trouble(what, fields, (fields["stage"], fields["error"]))
+            self.trouble(what, fields, (stage, name))
         else:
             self.bug(error, what, fields)
 

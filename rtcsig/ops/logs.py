@@ -23,8 +23,6 @@ from twisted.python.logfile import LogFile
 
 __all__ = ["json_line", "log_observer"]
 
-_FORMATS: dict[str, Callable[[LogEvent], str | None]] = {}
-
 
 def json_line(event: LogEvent) -> str:
     """One event as one JSON object: time, level, namespace, message, then its context."""
@@ -47,7 +45,10 @@ def json_line(event: LogEvent) -> str:
     return orjson.dumps(line, default=str).decode("utf-8") + "\n"
 
 
-_FORMATS.update(text=formatEventAsClassicLogText, json=json_line)
+_FORMATS: dict[str, Callable[[LogEvent], str | None]] = {
+    "text": formatEventAsClassicLogText,
+    "json": json_line,
+}
 
 
 def log_observer(log_format: str, log_level: str, twistd: Mapping[str, Any]) -> ILogObserver | None:

@@ -155,8 +155,7 @@ class EndingProtocol(WebSocketServerProtocol):
     def _count_failure(self, stage: str, error: Exception) -> None:
         house = self.factory.house
         house.ledger.callback_failures[stage, error_name(error)] += 1
-        fields = self._context() | {"stage": stage}
-        house.reporter.bug(error, "connection failed", fields)
+        house.reporter.bug(error, "connection failed", self._context(stage=stage))
 
     # -- how Autobahn ends it --------------------------------------------
 

@@ -1,12 +1,12 @@
-"""Which offers of WebSocket extensions can be used."""
+"""Which offers of WebSocket extensions can be used, and which of them is."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from autobahn.websocket.compress import PerMessageDeflateOffer
+from autobahn.websocket.compress import PerMessageDeflateOffer, PerMessageDeflateOfferAccept
 
-__all__ = ["is_usable_offer"]
+__all__ = ["accept_first_offer", "is_usable_offer"]
 
 _ONLY_ONE = "permessage-deflate"
 
@@ -20,3 +20,11 @@ def is_usable_offer(extension: str, parameters: Any) -> bool:
     except Exception:  # noqa: BLE001 Autobahn raises plain exceptions for what it dislikes
         return False
     return True
+
+
+def accept_first_offer(offers: list[PerMessageDeflateOffer]) -> PerMessageDeflateOfferAccept:
+    """Accept the client's first choice, as it was offered.
+
+    Autobahn asks only when there is an offer left, and those left are usable.
+    """
+    return PerMessageDeflateOfferAccept(offers[0])

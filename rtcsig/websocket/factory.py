@@ -7,10 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory
-from autobahn.websocket.compress import (
-    PerMessageDeflateOffer,
-    PerMessageDeflateOfferAccept,
-)
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
@@ -20,6 +16,7 @@ from rtcsig.door.admission import OriginPolicy
 from rtcsig.door.ledger import Ledger
 from rtcsig.door.report import Reporter
 from rtcsig.settings import Settings
+from rtcsig.websocket.extensions import accept_first_offer
 from rtcsig.websocket.guarded import GuardedProtocol
 from rtcsig.websocket.protocol import SignallingProtocol
 
@@ -104,9 +101,7 @@ class SignallingFactory(WebSocketServerFactory):
             "autoPingTimeout": 0,
             "autoPingSize": 12,
             "autoPingRestartOnAnyTraffic": False,
-            "perMessageCompressionAccept": staticmethod(
-                _accept_deflate if settings.compression == "deflate" else _accept_none
-            ),
+            "perMessageCompressionAccept": staticmethod(accept_first_offer),
             "serveFlashSocketPolicy": False,
             "flashSocketPolicy": "",
             # Origins are checked by OriginPolicy, which answers 403.
@@ -114,15 +109,3 @@ class SignallingFactory(WebSocketServerFactory):
             "maxConnections": 0,
             "trustXForwardedFor": 0,
         }
-
-
-def _accept_none(offers: list[Any]) -> None:  # noqa: ARG001 Autobahn's signature
-    return None
-
-
-def _accept_deflate(offers: list[Any]) -> PerMessageDeflateOfferAccept | None:
-    """Take the first permessage-deflate offer, as it was made."""
-    for offer in offers:
-        if isinstance(offer, PerMessageDeflateOffer):
-            return PerMessageDeflateOfferAccept(offer)
-    return None

@@ -43,7 +43,6 @@ from zope.interface import implementer
 from rtcsig.codes import Refusal
 from rtcsig.door.address import address_text
 from rtcsig.door.life import Event, State
-from rtcsig.door.report import error_name
 from rtcsig.websocket.ending import OUR_FAULT, EndingProtocol
 from rtcsig.websocket.extensions import is_usable_offer
 from rtcsig.websocket.request import explanation, head_is_too_large
@@ -159,16 +158,13 @@ class GuardedProtocol(EndingProtocol):
         self.factory.house.connections.add(self)
 
     def _set_up_failed(self, error: Exception) -> None:
-        """Log, count, abort. Whatever comes later finds a closed connection."""
-        house = self.factory.house
+        """Abort, count, log. Whatever comes later finds a closed connection."""
         try:
             self._move(Event.FAILED)
             self._clear_alarm()
         finally:
             self.transport.abortConnection()
-        name = error_name(error)
-        house.ledger.set_up_failures[self._stage, name] += 1
-        house.reporter.set_up_failure(error, self._context(error=name))
+        self.factory.house.reporter.set_up_failure(self._stage, error, self._context())
 
     # -- what Autobahn calls --------------------------------------------------------
 

@@ -28,9 +28,7 @@ def accepted_pair():
 def adopt(house, descriptor):
     """Hand a descriptor to the reactor."""
     factory = SignallingFactory(house, "adopted")
-    return adopt_connection(
-        reactor, descriptor, factory, ledger=house.ledger, reporter=house.reporter
-    )
+    return adopt_connection(reactor, descriptor, factory, house.reporter)
 
 
 def descriptor_is_open(descriptor):

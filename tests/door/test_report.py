@@ -111,6 +111,6 @@ def test_the_state_of_the_process_is_looked_up_for_written_lines_only(reporter, 
     looked = []
     monkeypatch.setattr(report, "descriptors_in_use", lambda: looked.append(1) or 7)
     for _ in range(50):
-        reporter.set_up_failure(OSError(errno.ENOTCONN, "x"), {"stage": "s", "error": "ENOTCONN"})
+        reporter.set_up_failure("s", OSError(errno.ENOTCONN, "x"), {})
     assert len(looked) == 10
     reporter.flush()
