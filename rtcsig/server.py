@@ -28,6 +28,8 @@ from rtcsig.websocket.factory import House, SignallingFactory
 
 __all__ = ["CannotStart", "SignallingService"]
 
+_ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
 
 class CannotStart(Exception):
     """The server cannot listen; its text is one line that says where and why."""
@@ -119,15 +121,24 @@ def stop_on_signals(reactor: Any) -> None:
 
     The reactor's own handlers stop it as well, but remember the signal, and
     ``twistd`` then dies of it: a supervisor would take that for a crash. They
-    are set when the reactor starts, so ours are set now, and again after it.
+    are set when the reactor starts, so ours are set now, and again after it;
+    a signal that comes in between is made forgotten. One that comes when all
+    is done changes nothing: the interpreter would else take its handler away
+    before it ends, and die of it.
     """
 
     def install() -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _ENDING_SIGNALS:
             signal.signal(number, lambda *_: reactor.callFromThread(_stop, reactor))
+
+    def forget() -> None:
+        reactor._exitSignal = None
+        for number in _ENDING_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
 
     install()
     reactor.callWhenRunning(install)
+    reactor.addSystemEventTrigger("after", "shutdown", forget)
 
 
 def _stop(reactor: Any) -> None:

@@ -160,6 +160,10 @@ def test_a_signal_before_the_reactor_runs_is_not_lost(number):
         def callWhenRunning(self, function):
             calls["callWhenRunning"].append(function)
 
+        def addSystemEventTrigger(self, phase, event, function):
+            assert (phase, event) == ("after", "shutdown")
+            self.at_the_end = function
+
     reactor = Reactor()
     try:
         server.stop_on_signals(reactor)
@@ -167,6 +171,10 @@ def test_a_signal_before_the_reactor_runs_is_not_lost(number):
         (again,) = calls["callWhenRunning"]
         signal.signal(number, signal.SIG_IGN)
         again()
+        signal.raise_signal(number)
+        reactor._exitSignal = number
+        reactor.at_the_end()
+        assert reactor._exitSignal is None
         signal.raise_signal(number)
     finally:
         for each, handler in kept.items():
