@@ -12,7 +12,8 @@ from twisted.logger import ILogObserver
 from twisted.python import usage
 
 from rtcsig.ops.clock import use_monotonic_time
-from rtcsig.ops.logs import log_observer
+from rtcsig.ops.logs import log_observer, log_sink
+from rtcsig.ops.sink import Sink
 from rtcsig.server import CannotStart, SignallingService, stop_on_signals
 from rtcsig.settings import CONFIG_FLAG, Setting, SettingError, Settings, declared
 
@@ -87,17 +88,19 @@ class _StartFailed(SystemExit, Exception):
 class _Application(SignallingService):
     """The service under ``twistd``: it brings its log observer, and a failed start is one line."""
 
-    def __init__(
-        self, settings: Settings, reactor: IReactorCore, observer: ILogObserver | None
-    ) -> None:
+    def __init__(self, settings: Settings, reactor: IReactorCore, sink: Sink | None) -> None:
         super().__init__(settings, reactor)
-        self._observer = observer
+        self._sink = sink
+        if sink is not None:
+            self.house.ledger.dropped_log_lines = sink.dropped
 
     def setServiceParent(self, parent: Any) -> None:
         """Give the application our log observer; ``twistd`` asks it for one."""
         super().setServiceParent(parent)
-        if self._observer is not None:
-            parent.setComponent(ILogObserver, self._observer)
+        if self._sink is not None:
+            settings = self.settings
+            observer = log_observer(self._sink, settings.log_format, settings.log_level)
+            parent.setComponent(ILogObserver, observer)
 
     def privilegedStartService(self) -> None:
         """Listen, or end the program with one line."""
@@ -109,14 +112,20 @@ class _Application(SignallingService):
             raise _StartFailed(str(error)) from None
         stop_on_signals(self.reactor)
 
+    def startService(self) -> None:
+        """Start, and log by a thread: a daemon has forked before."""
+        if self._sink is not None:
+            self._sink.start()
+        super().startService()
+
 
 def makeService(options: Options) -> Service:
     """The service that ``twistd rtcsig`` runs."""
     from twisted.internet import reactor  # noqa: PLC0415 importing it chooses the reactor: not before twistd has
 
     settings = options.settings or Settings()
-    observer = log_observer(settings.log_format, settings.log_level, options.parent or {})
+    sink = log_sink(settings.log_format, options.parent or {})
     try:
-        return _Application(settings, reactor, observer)
+        return _Application(settings, reactor, sink)
     except SettingError as error:
         raise SystemExit(f"rtcsig: {error}") from None

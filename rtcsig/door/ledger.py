@@ -1,37 +1,60 @@
 """The books: which connections there are, and what was refused, failed and ended.
 
-Plain integers that any room may add to and that a metrics page can read.
+Plain numbers that any room may add to, and one place where all can be read.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from rtcsig.door.life import Event, State, after
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "Reading"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One number of the books: a name, labels that tell it from its like, and the value."""
+
+    name: str
+    labels: dict[str, str]
+    value: float
 
 
 class Ledger:
-    """What one server counts.
+    """What one server counts and measures.
 
-    ``accept_errors`` and ``accept_pauses`` are counted by error name,
-    ``set_up_failures`` and ``callback_failures`` are counted by stage and
-    error name, ``refusals`` by HTTP status, ``closes`` by the close code that
-    we sent, ``timeouts`` by what was waited for, ``dropped_messages`` by reason.
+    Counters, each by a reason or by two: ``accept_errors`` and ``accept_pauses``
+    by error name, ``set_up_failures`` and ``callback_failures`` by stage and
+    error name, ``turned_away`` by the limit that was reached, ``refusals`` by
+    HTTP status, ``closes`` by the close code that we sent, ``timeouts`` by what
+    was waited for, ``excesses`` by what a peer sent too much of,
+    ``dropped_messages`` and ``dropped_log_lines`` by reason.
+
+    Gauges: ``states``, ``max_connections``, ``descriptors`` in use, their limit
+    and ``lag_s``, by which the reactor's timers are late. None is not known.
     """
 
     def __init__(self) -> None:
         self.numbered = 0
         self.states: dict[State, int] = dict.fromkeys(State, 0)
+        self.max_connections: int | None = None
+        self.descriptors: int | None = None
+        self.descriptor_limit: int | None = None
+        self.lag_s = 0.0
         self.accept_errors: Counter[str] = Counter()
         self.accept_pauses: Counter[str] = Counter()
         self.set_up_failures: Counter[tuple[str, str]] = Counter()
         self.callback_failures: Counter[tuple[str, str]] = Counter()
+        self.turned_away: Counter[str] = Counter()
         self.refusals: Counter[int] = Counter()
         self.closes: Counter[int] = Counter()
         self.timeouts: Counter[str] = Counter()
+        self.excesses: Counter[str] = Counter()
         self.dropped_messages: Counter[str] = Counter()
+        self.dropped_log_lines: Counter[str] = Counter()
 
     @property
     def connections(self) -> int:
@@ -55,3 +78,33 @@ class Ledger:
         if new is not State.CLOSED:
             self.states[new] += 1
         return new
+
+    def readings(self) -> Iterator[Reading]:
+        """Every number: the gauges that are known, then the counters that are not 0."""
+        for state in (State.HANDSHAKE, State.OPEN, State.CLOSING):
+            yield Reading("connections", {"state": state.name.lower()}, self.states[state])
+        for name in ("max_connections", "descriptors", "descriptor_limit", "lag_s"):
+            value = getattr(self, name)
+            if value is not None:
+                yield Reading(name, {}, value)
+        yield Reading("numbered", {}, self.numbered)
+        for name, labels in _COUNTERS.items():
+            for reasons, count in getattr(self, name).items():
+                values = reasons if isinstance(reasons, tuple) else (reasons,)
+                yield Reading(name, dict(zip(labels, map(str, values), strict=True)), count)
+
+
+# Each counter, and the names of what it is counted by.
+_COUNTERS = {
+    "accept_errors": ("error",),
+    "accept_pauses": ("error",),
+    "set_up_failures": ("stage", "error"),
+    "callback_failures": ("stage", "error"),
+    "turned_away": ("reason",),
+    "refusals": ("status",),
+    "closes": ("code",),
+    "timeouts": ("reason",),
+    "excesses": ("reason",),
+    "dropped_messages": ("reason",),
+    "dropped_log_lines": ("reason",),
+}

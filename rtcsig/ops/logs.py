@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from collections.abc import Callable, Mapping
-from typing import IO, Any
+from contextlib import suppress
+from typing import Any
 
 import orjson
 from twisted.logger import (
@@ -21,7 +24,9 @@ from twisted.logger import (
 )
 from twisted.python.logfile import LogFile
 
-__all__ = ["json_line", "log_observer"]
+from rtcsig.ops.sink import Sink
+
+__all__ = ["json_line", "log_observer", "log_sink"]
 
 
 def json_line(event: LogEvent) -> str:
@@ -51,8 +56,8 @@ _FORMATS: dict[str, Callable[[LogEvent], str | None]] = {
 }
 
 
-def log_observer(log_format: str, log_level: str, twistd: Mapping[str, Any]) -> ILogObserver | None:
-    """An observer in ``log_format`` for what is at least ``log_level``.
+def log_sink(log_format: str, twistd: Mapping[str, Any]) -> Sink | None:
+    """Where lines in ``log_format`` are written.
 
     ``twistd`` are the options of ``twistd`` itself, which say where to; its
     own choice of file is followed. With ``--syslog`` or ``--logger`` the log
@@ -60,17 +65,58 @@ def log_observer(log_format: str, log_level: str, twistd: Mapping[str, Any]) -> 
     """
     if twistd.get("syslog") or twistd.get("logger"):
         return None
-    observer = FileLogObserver(_log_file(twistd), _FORMATS[log_format])
+    return Sink(_writer(twistd), lambda lost: _lost_line(log_format, lost))
+
+
+def log_observer(sink: Sink, log_format: str, log_level: str) -> ILogObserver:
+    """An observer in ``log_format`` for what is at least ``log_level``."""
+    observer = FileLogObserver(sink, _FORMATS[log_format])  # type: ignore[arg-type]  # it has what is used of a file
     level = LogLevel.levelWithName(log_level)
     return FilteringLogObserver(observer, [LogLevelFilterPredicate(defaultLogLevel=level)])
 
 
-def _log_file(twistd: Mapping[str, Any]) -> IO[Any]:
+def _lost_line(log_format: str, lost: int) -> str:
+    event = {
+        "log_level": LogLevel.warn,
+        "log_namespace": "rtcsig",
+        "log_time": time.time(),
+        "log_format": "log lines were lost: {lost}",
+        "lost": lost,
+    }
+    return _FORMATS[log_format](event) or ""
+
+
+def _writer(twistd: Mapping[str, Any]) -> Callable[[str], Any]:
     name = twistd.get("logfile")
     foreground = bool(twistd.get("nodaemon", True))
     if name == "-" and not foreground:
         raise SystemExit("rtcsig: a daemon has no standard output to log to")
     if name == "-" or (foreground and not name):
-        return sys.stdout
-    file: IO[Any] = LogFile.fromFullPath(name or "twistd.log")
-    return file
+        return _standard_output()
+    return _to_file(LogFile.fromFullPath(name or "twistd.log"))
+
+
+def _standard_output() -> Callable[[str], Any]:
+    """Past Python's buffer, which would be flushed at exit, and wait or fail there."""
+    descriptor = sys.stdout.fileno()
+
+    def write(text: str) -> None:
+        left = text.encode("utf-8", "backslashreplace")
+        while left:
+            left = left[os.write(descriptor, left) :]
+
+    return write
+
+
+def _to_file(file: LogFile) -> Callable[[str], Any]:
+    def write(text: str) -> None:
+        try:
+            file.write(text.encode("utf-8", "backslashreplace"))
+        except Exception:
+            # A rotation that failed half-way leaves it closed, for good.
+            with suppress(AttributeError):
+                file.close()
+            file._openFile()
+            raise
+
+    return write

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtcsig.door.ledger import Ledger
+from rtcsig.door.ledger import Ledger, Reading
 from rtcsig.door.life import Event, IllegalTransition, State
+
+COUNTERS = {
+    "accept_errors": ["error"],
+    "accept_pauses": ["error"],
+    "set_up_failures": ["stage", "error"],
+    "callback_failures": ["stage", "error"],
+    "turned_away": ["reason"],
+    "refusals": ["status"],
+    "closes": ["code"],
+    "timeouts": ["reason"],
+    "excesses": ["reason"],
+    "dropped_messages": ["reason"],
+    "dropped_log_lines": ["reason"],
+}
 
 
 def moved(ledger: Ledger, *events: Event) -> State:
@@ -75,6 +91,56 @@ def test_each_server_has_its_own_books():
     moved(one, Event.MADE)
     one.refusals[403] += 1
     assert (other.connections, other.refusals[403]) == (0, 0)
+
+
+def test_what_is_not_known_is_not_read():
+    """New books have the states, the lag and the number of connections so far, all 0."""
+    assert list(Ledger().readings()) == [
+        Reading("connections", {"state": "handshake"}, 0),
+        Reading("connections", {"state": "open"}, 0),
+        Reading("connections", {"state": "closing"}, 0),
+        Reading("lag_s", {}, 0.0),
+        Reading("numbered", {}, 0),
+    ]
+
+
+def test_gauges_are_read_when_they_are_known():
+    """Each with its name and no labels; 0 is known, too."""
+    ledger = Ledger()
+    ledger.max_connections, ledger.descriptors, ledger.descriptor_limit = 900, 0, 1024
+    ledger.lag_s = 0.25
+    ledger.next_number()
+    moved(ledger, Event.MADE, Event.OPENED)
+    assert {(r.name, *r.labels.values()): r.value for r in ledger.readings()} == {
+        ("connections", "handshake"): 0,
+        ("connections", "open"): 1,
+        ("connections", "closing"): 0,
+        ("max_connections",): 900,
+        ("descriptors",): 0,
+        ("descriptor_limit",): 1024,
+        ("lag_s",): 0.25,
+        ("numbered",): 1,
+    }
+
+
+@pytest.mark.parametrize(("name", "labels"), COUNTERS.items())
+def test_a_counter_is_read_by_its_reasons(name, labels):
+    """One number for each reason, with the reason's name and its text."""
+    ledger = Ledger()
+    before = len(list(ledger.readings()))
+    for reason, count in ((1013, 2), ("why", 3)):
+        reasons = reason if len(labels) == 1 else ("stage", reason)
+        getattr(ledger, name)[reasons] += count
+    assert list(ledger.readings())[before:] == [
+        Reading(name, dict(zip(labels, (*("stage",) * (len(labels) - 1), text), strict=True)), n)
+        for text, n in (("1013", 2), ("why", 3))
+    ]
+
+
+def test_every_counter_is_read():
+    """One that is added to the books must get its row above."""
+    counters = {name for name, value in vars(Ledger()).items() if isinstance(value, Counter)}
+    assert counters == set(COUNTERS)
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.sampled_from(Event)), max_size=60))

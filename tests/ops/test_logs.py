@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
+import errno
 import json
-import sys
 
 import pytest
 from twisted.logger import Logger, LogLevel, LogPublisher
@@ -12,25 +11,23 @@ from twisted.python.failure import Failure
 from twisted.python.logfile import LogFile
 
 from rtcsig.door.report import Fields
-from rtcsig.ops.logs import json_line, log_observer
+from rtcsig.ops.logs import json_line, log_observer, log_sink
 
 
-def captured(monkeypatch, log_format, log_level, emit):
+def captured(capfd, log_format, log_level, emit):
     """What ``emit``, called with a logger, puts to the standard output."""
-    output = io.StringIO()
-    monkeypatch.setattr(sys, "stdout", output)
-    observer = log_observer(log_format, log_level, {"nodaemon": 1})
-    emit(Logger("rtcsig", observer=LogPublisher(observer)))
-    return output.getvalue()
+    sink = log_sink(log_format, {"nodaemon": 1})
+    emit(Logger("rtcsig", observer=LogPublisher(log_observer(sink, log_format, log_level))))
+    return capfd.readouterr().out
 
 
-def test_a_json_line_has_the_context_as_members(monkeypatch):
+def test_a_json_line_has_the_context_as_members(capfd):
     """Time, level, namespace, message, and each field under its name."""
 
     def emit(log):
         log.warn("{what}: {fields}", what="event", fields=Fields(connection=7, stage="peer"))
 
-    line = json.loads(captured(monkeypatch, "json", "info", emit))
+    line = json.loads(captured(capfd, "json", "info", emit))
     assert line.pop("time")
     assert line == {
         "level": "warn",
@@ -59,7 +56,7 @@ def test_a_json_line_of_an_old_event():
 
 
 @pytest.mark.parametrize(("level", "lines"), [("debug", 3), ("info", 2), ("error", 1)])
-def test_only_what_is_at_least_the_level(monkeypatch, level, lines):
+def test_only_what_is_at_least_the_level(capfd, level, lines):
     """The rest is not written."""
 
     def emit(log):
@@ -67,7 +64,7 @@ def test_only_what_is_at_least_the_level(monkeypatch, level, lines):
         log.info("i")
         log.error("e")
 
-    assert captured(monkeypatch, "text", level, emit).count("\n") == lines
+    assert captured(capfd, "text", level, emit).count("\n") == lines
 
 
 def test_a_file_that_twistd_names(tmp_path, monkeypatch):
@@ -75,19 +72,46 @@ def test_a_file_that_twistd_names(tmp_path, monkeypatch):
     path = tmp_path / "log"
     file = LogFile.fromFullPath(str(path))
     monkeypatch.setattr(LogFile, "fromFullPath", {str(path): file}.get)
-    observer = log_observer("json", "info", {"logfile": str(path), "nodaemon": 0})
+    sink = log_sink("json", {"logfile": str(path), "nodaemon": 0})
+    observer = log_observer(sink, "json", "info")
     Logger("rtcsig", observer=LogPublisher(observer)).info("hello")
     assert json.loads(path.read_text())["message"] == "hello"
     file.close()
 
 
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_a_file_that_could_not_be_rotated(log_format, tmp_path, monkeypatch):
+    """It is opened again when that works again, and the lines that were lost are told."""
+    file = LogFile.fromFullPath(str(tmp_path / "log"))
+    monkeypatch.setattr(LogFile, "fromFullPath", lambda _: file)
+    sink = log_sink(log_format, {"logfile": "log", "nodaemon": 0})
+    sink.write("first\n")
+    open_file, file._openFile = file._openFile, fails
+    file.close()
+    sink.write("lost\n")
+    sink.write("lost\n")
+    file._openFile = open_file
+    sink.write("lost, but the file is open again\n")
+    sink.write("last\n")
+    first, lost, last = (tmp_path / "log").read_text().splitlines()
+    assert (first, last) == ("first", "last")
+    assert "log lines were lost: 3" in lost
+    assert sink.dropped == {"error": 3}
+    file.close()
+
+
+def fails():
+    """Fail as opening a file does without descriptors."""
+    raise OSError(errno.EMFILE, "no descriptors")
+
+
 @pytest.mark.parametrize("option", ["syslog", "logger"])
 def test_a_log_that_is_twisteds_affair(option):
     """Those who ask twistd for another log get Twisted's."""
-    assert log_observer("text", "info", {option: 1}) is None
+    assert log_sink("text", {option: 1}) is None
 
 
 def test_a_daemon_has_no_standard_output():
     """As with twistd itself, that is refused."""
     with pytest.raises(SystemExit, match="daemon"):
-        log_observer("text", "info", {"logfile": "-", "nodaemon": 0})
+        log_sink("text", {"logfile": "-", "nodaemon": 0})
