@@ -24,6 +24,7 @@ class CloseCode(IntEnum):
     GOING_AWAY = 1001
     PROTOCOL_ERROR = 1002
     INVALID_PAYLOAD = 1007
+    POLICY_VIOLATION = 1008
     MESSAGE_TOO_BIG = 1009
     INTERNAL_ERROR = 1011
     TRY_AGAIN_LATER = 1013
@@ -49,13 +50,20 @@ class Refusal(Exception):
     """A connection is refused before it is open; the client gets an HTTP answer.
 
     ``reason`` is sent to the client as it stands: it is our sentence and
-    never holds text of an exception or of the client.
+    never holds text of an exception or of the client. ``retry_after_s`` says
+    when coming back may make sense (RFC 9110, 10.2.3).
+
+    One that is raised is made anew each time: an exception keeps the frames
+    that it went through, and one that is raised again keeps more and more.
     """
 
-    def __init__(self, status: HTTPStatus, reason: str) -> None:
+    def __init__(
+        self, status: HTTPStatus, reason: str, *, retry_after_s: int | None = None
+    ) -> None:
         super().__init__(f"{status.value} {reason}")
         self.status = status
         self.reason = reason
+        self.retry_after_s = retry_after_s
 
 
 def close_reason(text: str) -> bytes:

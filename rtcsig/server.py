@@ -18,11 +18,15 @@ from rtcsig.codes import CloseCode
 from rtcsig.dialects import DIALECTS, Mount, MountTable
 from rtcsig.door.address import address_text
 from rtcsig.door.admission import OriginPolicy
+from rtcsig.door.descriptors import MAX_BEYOND, capacity, raise_descriptor_limit
 from rtcsig.door.gate import AcceptGate
 from rtcsig.door.ledger import Ledger
 from rtcsig.door.listeners import endpoint_of
+from rtcsig.door.proxies import TrustedProxies
 from rtcsig.door.report import Reporter
+from rtcsig.door.turnstile import SourceLimits, Turnstile
 from rtcsig.hub import Hub
+from rtcsig.ops.pulse import Pulse
 from rtcsig.settings import SettingError, Settings
 from rtcsig.websocket.factory import House, SignallingFactory
 
@@ -48,14 +52,17 @@ class SignallingService(Service):
         self.settings = settings
         self.reactor = reactor
         ledger = Ledger()
-        self.house = House(
+        self.house = house = House(
             settings=settings,
             mounts=MountTable(_mounts(settings, Hub())),
             origins=_origins(settings),
+            proxies=_proxies(settings),
+            turnstile=Turnstile(settings.max_connections, _source_limits(settings), ledger),
             ledger=ledger,
             reporter=Reporter(self.log, reactor, ledger),
             clock=reactor,
         )
+        self._pulse = Pulse(ledger, house.turnstile, house.reporter, reactor, settings.max_lag_s)
         self._endpoints = [
             (description, _endpoint(reactor, description, settings.backlog))
             for description in settings.listen
@@ -66,8 +73,14 @@ class SignallingService(Service):
     def privilegedStartService(self) -> None:
         """Listen, while the process may still have the right to do so."""
         super().privilegedStartService()
+        self._make_room()
         for description, endpoint in self._endpoints:
             self._listen(description, endpoint)
+
+    def startService(self) -> None:
+        """Begin to watch the process itself."""
+        super().startService()
+        self._pulse.start()
 
     def stopService(self) -> Deferred[None]:
         """Stop listening, close every connection with 1001, and wait for their end.
@@ -76,12 +89,27 @@ class SignallingService(Service):
         ``close_timeout_s`` is over.
         """
         super().stopService()
+        self._pulse.stop()
         for gate in self.gates:
             gate.stop()
         ports, self.ports = self.ports, []
         stopped = DeferredList([maybeDeferred(port.stopListening) for port in ports])
         self.house.close_all(CloseCode.GOING_AWAY, "the server stops")
         return stopped.addCallback(lambda _: self.house.empty()).addCallback(self._finish)
+
+    def _make_room(self) -> None:
+        """Find out how many connections there is room for: descriptors are what runs out."""
+        limit = raise_descriptor_limit()
+        try:
+            most = capacity(limit, self.settings.max_connections)
+        except ValueError as error:
+            raise CannotStart(f"max_connections: {error}") from None
+        self.house.turnstile.max_connections = self.house.ledger.max_connections = most
+
+    def _has_room(self) -> bool:
+        """Whether one more can be held, if only to be told that the server is full."""
+        house = self.house
+        return house.ledger.connections < house.turnstile.max_connections + MAX_BEYOND
 
     def _listen(self, description: str, endpoint: IStreamServerEndpoint) -> None:
         failures: list[Failure] = []
@@ -103,7 +131,8 @@ class SignallingService(Service):
         self.ports.append(port)
         if isinstance(port, Port):
             house = self.house
-            gate = AcceptGate(port, description, house.ledger, house.reporter, house.clock)
+            books = (house.ledger, house.reporter)
+            gate = AcceptGate(port, description, *books, house.clock, has_room=self._has_room)
             self.gates.append(gate)
         self.log.info(
             "rtcsig listens on {listener}: {address}",
@@ -159,10 +188,26 @@ def _mounts(settings: Settings, hub: Hub) -> list[Mount]:
 
 
 def _origins(settings: Settings) -> OriginPolicy:
+    absent_is_allowed = settings.absent_origin == "allow"
     try:
-        return OriginPolicy(settings.allow_origin)
+        return OriginPolicy(settings.allow_origin, absent_is_allowed=absent_is_allowed)
     except ValueError as error:
         raise SettingError(f"allow_origin: {error}") from None
+
+
+def _proxies(settings: Settings) -> TrustedProxies:
+    try:
+        return TrustedProxies(settings.trusted_proxy)
+    except ValueError as error:
+        raise SettingError(f"trusted_proxy: {error}") from None
+
+
+def _source_limits(settings: Settings) -> SourceLimits:
+    return SourceLimits(
+        settings.max_connections_per_address,
+        settings.max_half_open_per_address,
+        settings.max_connection_rate_per_address,
+    )
 
 
 def _endpoint(reactor: Any, description: str, backlog: int) -> IStreamServerEndpoint:

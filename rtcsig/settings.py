@@ -145,6 +145,91 @@ class Settings:
         "A web origin whose pages may connect, e.g. https://example.org, or null. Repeatable; "
         "without any, all may.",
     )
+    absent_origin: str = _setting(
+        "allow",
+        _one_of("allow", "refuse"),
+        "allow|refuse",
+        "Whether a request without an Origin may connect: it comes from no browser.",
+    )
+    trusted_proxy: tuple[str, ...] = _setting(
+        (),
+        _text,
+        "CIDR",
+        "A network whose proxies are believed when they say whose connection they bring, "
+        "e.g. 10.0.0.0/8, or unix. Repeatable.",
+    )
+    proxy_header: str = _setting(
+        "x-forwarded-for",
+        _one_of("x-forwarded-for", "forwarded"),
+        "x-forwarded-for|forwarded",
+        "The request header in which trusted proxies say it.",
+    )
+    proxy_protocol: tuple[str, ...] = _setting(
+        (),
+        _text,
+        "ENDPOINT",
+        "One of the --listen endpoints, whose connections begin with a PROXY protocol header, "
+        "version 1 or 2, and come from trusted proxies only. Repeatable.",
+    )
+    max_connections: int = _setting(
+        0,
+        _whole(0, 1 << 30),
+        "COUNT",
+        "The most connections at once; beyond it the answer is 503. "
+        "0 takes what the limit of descriptors allows.",
+    )
+    max_connections_per_address: int = _setting(
+        1000,
+        _whole(0, 1 << 30),
+        "COUNT",
+        "The most connections at once from one IPv4 address or IPv6 /64; beyond it the answer "
+        "is 429. 0 for no bound.",
+    )
+    max_half_open_per_address: int = _setting(
+        500,
+        _whole(0, 1 << 30),
+        "COUNT",
+        "The same for connections whose WebSocket is not open yet.",
+    )
+    max_connection_rate_per_address: int = _setting(
+        1000,
+        _whole(0, 1 << 30),
+        "PER_SECOND",
+        "New connections in a second from one address in the long run, five times as many at "
+        "once; beyond it the answer is 429. 0 for no bound.",
+    )
+    max_lag_s: float = _setting(
+        1.0,
+        _seconds(0, 3600),
+        "SECONDS",
+        "While timers are later than this, newcomers are answered 503. 0 for no bound.",
+    )
+    max_message_rate: int = _setting(
+        1000,
+        _whole(0, 1 << 30),
+        "PER_SECOND",
+        "Messages in a second from one peer in the long run, five times as many at once; beyond "
+        "it the connection ends with 1008. 0 for no bound.",
+    )
+    max_byte_rate: int = _setting(
+        1 << 22,
+        _whole(0, 1 << 30),
+        "BYTES_PER_SECOND",
+        "The same for bytes.",
+    )
+    max_control_frame_rate: int = _setting(
+        100,
+        _whole(0, 1 << 30),
+        "PER_SECOND",
+        "The same for pings and pongs.",
+    )
+    max_frames_per_message: int = _setting(
+        128,
+        _whole(0, 1 << 30),
+        "COUNT",
+        "The most frames that a message may come in; beyond it the connection ends with 1009. "
+        "0 for no bound.",
+    )
     max_message_bytes: int = _setting(
         65_536,
         _whole(125, 1 << 30),
@@ -256,6 +341,11 @@ class Settings:
         for path in paths:
             if paths.count(path) > 1:
                 raise SettingError(f"mount: {path} is given twice")
+        for description in self.proxy_protocol:
+            if description not in self.listen:
+                raise SettingError(f"proxy_protocol: {description!r} is not among the listeners")
+        if self.proxy_protocol and not self.trusted_proxy:
+            raise SettingError("proxy_protocol: needs a trusted_proxy, or nobody may connect")
 
 
 def _declarations() -> dict[str, Setting]:

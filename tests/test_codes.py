@@ -16,6 +16,7 @@ CODES = {
     "GOING_AWAY": (1001, True),
     "PROTOCOL_ERROR": (1002, False),
     "INVALID_PAYLOAD": (1007, False),
+    "POLICY_VIOLATION": (1008, False),
     "MESSAGE_TOO_BIG": (1009, False),
     "INTERNAL_ERROR": (1011, True),
     "TRY_AGAIN_LATER": (1013, True),
@@ -42,6 +43,7 @@ def test_refusal_has_its_status_and_reason():
     refusal = Refusal(HTTPStatus.FORBIDDEN, "this origin is not allowed")
     assert (refusal.status, refusal.reason) == (403, "this origin is not allowed")
     assert str(refusal) == "403 this origin is not allowed"
+    assert refusal.retry_after_s is None
 
 
 @pytest.mark.parametrize(

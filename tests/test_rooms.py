@@ -42,6 +42,10 @@ PURE = (
     "rtcsig.door.life",
     "rtcsig.door.accepting",
     "rtcsig.door.linelimit",
+    "rtcsig.door.proxies",
+    "rtcsig.door.proxyheader",
+    "rtcsig.door.talk",
+    "rtcsig.door.turnstile",
     "rtcsig.websocket.frames",
     "rtcsig.websocket.request",
 )

@@ -15,6 +15,19 @@ SAMPLES = {
     "mount": ("/f=echo", "/e=echo", "/a=b=echo"),
     "backlog": ("1", "2", "3"),
     "allow_origin": ("https://file.example", "https://env.example", "null"),
+    "absent_origin": ("refuse", "allow", "refuse"),
+    "trusted_proxy": ("10.0.0.0/8", "192.0.2.1", "unix"),
+    "proxy_header": ("forwarded", "x-forwarded-for", "forwarded"),
+    "proxy_protocol": ("tcp:1", "tcp:2", "tcp:3"),
+    "max_connections": ("1", "2", "0"),
+    "max_connections_per_address": ("1", "2", "0"),
+    "max_half_open_per_address": ("1", "2", "0"),
+    "max_connection_rate_per_address": ("1", "2", "0"),
+    "max_lag_s": ("0", "2", "0.5"),
+    "max_message_rate": ("1", "2", "0"),
+    "max_byte_rate": ("1", "2", "0"),
+    "max_control_frame_rate": ("1", "2", "0"),
+    "max_frames_per_message": ("1", "2", "0"),
     "max_message_bytes": ("1001", "1002", "1003"),
     "max_request_head_bytes": ("2001", "2002", "2003"),
     "open_timeout_s": ("1", "2.5", "3"),
@@ -29,6 +42,20 @@ SAMPLES = {
 }
 BOUNDS = {
     "backlog": (1, 65_535),
+    **dict.fromkeys(
+        (
+            "max_connections",
+            "max_connections_per_address",
+            "max_half_open_per_address",
+            "max_connection_rate_per_address",
+            "max_message_rate",
+            "max_byte_rate",
+            "max_control_frame_rate",
+            "max_frames_per_message",
+        ),
+        (0, 1 << 30),
+    ),
+    "max_lag_s": (0, 3600),
     "max_message_bytes": (125, 1 << 30),
     "max_request_head_bytes": (1024, 1 << 20),
     "max_backlog_bytes": (65_536, 1 << 30),
@@ -40,6 +67,8 @@ BOUNDS = {
 }
 DECLARED = {setting.name: setting for setting in declared()}
 NUMBERS = [name for name, setting in DECLARED.items() if isinstance(setting.default, int | float)]
+# What a setting needs beside it.
+BESIDE = {"proxy_protocol": {"listen": ["tcp:1", "tcp:2", "tcp:3"], "trusted_proxy": ["unix"]}}
 each_setting = pytest.mark.parametrize("setting", declared(), ids=lambda setting: setting.name)
 
 
@@ -132,10 +161,11 @@ class TestSources:
         in_file, in_variable, in_flag = SAMPLES[setting.name]
         config = write(toml_of(setting, in_file))
         environment = {variable_of(setting): in_variable}
+        beside = BESIDE.get(setting.name, {})
         loaded = [
-            Settings.load({}, {}, config),
-            Settings.load({}, environment, config),
-            Settings.load({setting.name: [in_flag]}, environment, config),
+            Settings.load(beside, {}, config),
+            Settings.load(beside, environment, config),
+            Settings.load(beside | {setting.name: [in_flag]}, environment, config),
         ]
         values = [getattr(settings, setting.name) for settings in loaded]
         assert values == [value_of(setting, raw) for raw in SAMPLES[setting.name]]
@@ -225,6 +255,16 @@ class TestRepeatable:
     def test_one_path_has_one_dialect(self, mounts, path):
         """Two mounts of one path, with or without a slash at its end, are a mistake."""
         assert fault({"mount": mounts}) == f"mount: {path} is given twice"
+
+    def test_a_proxy_protocol_belongs_to_a_listener(self):
+        """Naming an endpoint where nobody listens is a mistake."""
+        text = fault({"proxy_protocol": ["tcp:1"], "trusted_proxy": ["unix"]})
+        assert text == "proxy_protocol: 'tcp:1' is not among the listeners"
+
+    def test_a_proxy_protocol_needs_a_proxy(self):
+        """Without a trusted one nobody could connect."""
+        text = fault({"proxy_protocol": ["tcp:1"], "listen": ["tcp:1"]})
+        assert text == "proxy_protocol: needs a trusted_proxy, or nobody may connect"
 
     def test_the_value_that_is_wrong_is_the_one_shown(self):
         """Among several values, the message shows the culprit."""

@@ -5,9 +5,18 @@ from __future__ import annotations
 import errno
 from enum import Enum, auto
 
-__all__ = ["MAX_GONE_IN_A_ROW", "PAUSE_S", "Reaction", "reaction_to", "remedy_for"]
+__all__ = [
+    "FULL_PAUSE_S",
+    "MAX_GONE_IN_A_ROW",
+    "PAUSE_S",
+    "Reaction",
+    "reaction_to",
+    "remedy_for",
+]
 
 PAUSE_S = 0.5
+# While those are told who are too many. They go by themselves, and soon.
+FULL_PAUSE_S = 0.05
 # Each error of this kind takes a connection out of the queue, so they end by
 # themselves; should they not, the listener pauses like for any other.
 MAX_GONE_IN_A_ROW = 100

@@ -37,15 +37,20 @@ class OriginPolicy:
     Without an allow-list everybody may. With one, a request that names an
     origin must name one of the list, exactly; ``null`` (sandboxed pages, files)
     is an origin like any other. A request without an origin comes from no
-    browser, so the list says nothing of it.
+    browser, so the list says nothing of it: ``absent_is_allowed`` does.
     """
 
-    def __init__(self, allowed: Iterable[str]) -> None:
+    def __init__(self, allowed: Iterable[str], *, absent_is_allowed: bool = True) -> None:
         self._allowed = frozenset(normalised_origin(origin) for origin in allowed)
+        self._absent_is_allowed = absent_is_allowed
 
     def check(self, origin: str | None) -> None:
-        """Raise ``Refusal`` (403) for an origin outside the allow-list."""
-        if not self._allowed or origin is None:
+        """Raise ``Refusal`` (403) for an origin outside the allow-list, or for none."""
+        if origin is None:
+            if not self._absent_is_allowed:
+                raise Refusal(HTTPStatus.FORBIDDEN, "a request needs an origin here")
+            return
+        if not self._allowed:
             return
         try:
             known = normalised_origin(origin) in self._allowed

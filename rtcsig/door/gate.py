@@ -8,6 +8,7 @@ protocol and the socket left to themselves. So ``Port.doRead`` is replaced:
 * an error of accept(2) ends nothing. When it is about the machine and not
   about one connection, the listener is taken out of the reactor for
   ``PAUSE_S`` and everybody waits in the kernel's queue, which is what it is for;
+* when there is no room left even to refuse somebody, the same;
 * what fails while a connection is handed to its protocol and its transport
   is logged, counted, and closes that socket.
 """
@@ -15,11 +16,14 @@ protocol and the socket left to themselves. So ``Port.doRead`` is replaced:
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+from twisted.internet import tcp
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from rtcsig.door.accepting import PAUSE_S, Reaction, reaction_to, remedy_for
+from rtcsig.door.accepting import FULL_PAUSE_S, PAUSE_S, Reaction, reaction_to, remedy_for
 from rtcsig.door.ledger import Ledger
 from rtcsig.door.report import Reporter, error_name
 
@@ -29,12 +33,24 @@ _MAX_ACCEPTS_PER_TURN = 100
 
 
 class AcceptGate:
-    """Accepts for ``port``, a ``tcp.Port`` or ``unix.Port``, from its making until ``stop``."""
+    """Accepts for ``port``, a ``tcp.Port`` or ``unix.Port``, from its making until ``stop``.
+
+    ``has_room`` says whether one more connection could be held, if only to be
+    told that the server is full.
+    """
 
     def __init__(
-        self, port: Any, listener: str, ledger: Ledger, reporter: Reporter, clock: IReactorTime
+        self,
+        port: Any,
+        listener: str,
+        ledger: Ledger,
+        reporter: Reporter,
+        clock: IReactorTime,
+        *,
+        has_room: Callable[[], bool] = lambda: True,
     ) -> None:
         self._port = port
+        self._has_room = has_room
         self._listener = listener
         self._ledger = ledger
         self._reporter = reporter
@@ -72,6 +88,9 @@ class AcceptGate:
         """
         accepted = 0
         for _ in range(self._accepts_per_turn):
+            if not self._has_room():
+                self._wait("full", FULL_PAUSE_S)
+                break
             try:
                 connection, address = self._port.socket.accept()
             except OSError as error:
@@ -97,7 +116,6 @@ class AcceptGate:
         self._gone_in_a_row = 0
         name = error_name(error)
         self._ledger.accept_errors[name] += 1
-        self._ledger.accept_pauses[name] += 1
         fields = {
             "listener": self._listener,
             "error": name,
@@ -105,11 +123,16 @@ class AcceptGate:
             "remedy": remedy_for(error),
         }
         self._reporter.trouble("listener pauses", fields, (self._listener, name))
+        self._wait(name, PAUSE_S)
+
+    def _wait(self, why: str, pause_s: float) -> None:
+        self._ledger.accept_pauses[why] += 1
         self._port.pauseProducing()
-        self._resume_call = self._clock.callLater(PAUSE_S, self._resume)
+        self._resume_call = self._clock.callLater(pause_s, self._resume)
 
     def _resume(self) -> None:
         self._resume_call = None
+        _reserve_descriptor()
         self._port.resumeProducing()
 
     def _introduce(self, connection: socket.socket, address: Any) -> None:
@@ -140,6 +163,17 @@ class AcceptGate:
             "address": address,
         }
         self._reporter.set_up_failure(stage, error, fields)
+
+
+def _reserve_descriptor() -> None:
+    """See that Twisted has its reserved descriptor: other listeners may use its own loop.
+
+    Its ``reserve`` writes a traceback for each time that it cannot.
+    """
+    reserved: Any = tcp._reservedFD
+    if not reserved.available():
+        with suppress(OSError):
+            reserved._fileDescriptor = reserved._fileFactory()
 
 
 def _with_scope(address: Any) -> Any:

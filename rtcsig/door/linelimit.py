@@ -22,19 +22,23 @@ class LineLimit(Generic[Kind]):
         self.window_s = window_s
         self._windows: dict[Kind, _Window] = {}
 
-    def admit(self, kind: Kind, now_s: float) -> bool:
-        """Whether one more line of this kind may be written now."""
+    def admit(self, kind: Kind, now_s: float, lines: int | None = None) -> bool:
+        """Whether one more line of this kind may be written now.
+
+        ``lines`` is the kind's own bound, the same each time; None is that for all.
+        """
         window = self._windows.get(kind)
         if window is None:
-            window = self._windows[kind] = _Window(now_s)
+            bound = self._lines if lines is None else lines
+            window = self._windows[kind] = _Window(now_s, bound)
         window.seen += 1
-        return window.seen <= self._lines
+        return window.seen <= window.lines
 
     def ended(self, now_s: float) -> dict[Kind, int]:
         """Forget the windows that are over; the kinds with lines left out, and how many."""
         over = [kind for kind, w in self._windows.items() if now_s >= w.began_s + self.window_s]
-        left_out = {kind: self._windows.pop(kind).seen - self._lines for kind in over}
-        return {kind: count for kind, count in left_out.items() if count > 0}
+        windows = {kind: self._windows.pop(kind) for kind in over}
+        return {kind: w.seen - w.lines for kind, w in windows.items() if w.seen > w.lines}
 
     def next_end_s(self) -> float | None:
         """When the oldest window ends; None when there is none."""
@@ -42,8 +46,9 @@ class LineLimit(Generic[Kind]):
 
 
 class _Window:
-    __slots__ = ("began_s", "seen")
+    __slots__ = ("began_s", "lines", "seen")
 
-    def __init__(self, began_s: float) -> None:
+    def __init__(self, began_s: float, lines: int) -> None:
         self.began_s = began_s
+        self.lines = lines
         self.seen = 0

@@ -24,6 +24,8 @@ def endpoint_of(reactor: object, description: str, backlog: int) -> IStreamServe
     kind = description.partition(":")[0]
     if kind == "stdio":
         raise ValueError("a server listens for connections, and standard input is one")
+    if kind == "haproxy":
+        raise ValueError("it would believe everybody: name the endpoint in --proxy-protocol too")
     if kind in _WITH_BACKLOG and "backlog=" not in description:
         description = f"{description}:backlog={backlog}"
     try:

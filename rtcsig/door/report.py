@@ -19,6 +19,8 @@ __all__ = ["Fields", "Reporter", "error_name", "shown"]
 _SHOWN_CHARACTERS = 80
 _LINES_PER_WINDOW = 10
 _WINDOW_S = 10.0
+# What is loud and lasts: a server that is full or lags says so every few seconds.
+_STATE_LINES_PER_WINDOW = 2
 
 _Kind = tuple[Any, str, Hashable]
 
@@ -68,6 +70,11 @@ class Reporter:
         if self._admitted(LogLevel.warn, what, kind):
             self._log.warn("{what}: {fields}", what=what, fields=self._with_resources(fields))
 
+    def state(self, what: str, fields: dict[str, Any]) -> None:
+        """One line about the state of the server that somebody suffers from, quite rarely."""
+        if self._admitted(LogLevel.warn, what, None, _STATE_LINES_PER_WINDOW):
+            self._log.warn("{what}: {fields}", what=what, fields=self._with_resources(fields))
+
     def bug(self, error: Exception, what: str, fields: dict[str, Any]) -> None:
         """One line with the traceback and the state of the process: our code did not hold."""
         if self._admitted(LogLevel.error, what, error_name(error)):
@@ -106,8 +113,8 @@ class Reporter:
             descriptor_limit=descriptor_limit(),
         )
 
-    def _admitted(self, level: Any, what: str, kind: Hashable) -> bool:
-        admitted = self._limit.admit((level, what, kind), self._clock.seconds())
+    def _admitted(self, level: Any, what: str, kind: Hashable, lines: int | None = None) -> bool:
+        admitted = self._limit.admit((level, what, kind), self._clock.seconds(), lines)
         if self._flush_call is None:
             self._flush_call = self._clock.callLater(self._limit.window_s, self._window_over)
         return admitted

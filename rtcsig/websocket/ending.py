@@ -12,9 +12,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from autobahn.twisted.websocket import WebSocketServerProtocol
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IDelayedCall, INegotiated
 
 from rtcsig.codes import CloseCode, Refusal, close_reason
+from rtcsig.door.descriptors import MAX_BEYOND
 from rtcsig.door.life import Event, State
 from rtcsig.door.report import error_name, shown
 from rtcsig.websocket.request import http_answer
@@ -27,6 +28,10 @@ __all__ = ["OUR_FAULT", "EndingProtocol"]
 
 OUR_FAULT = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "a fault of the server")
 _TOO_LATE = Refusal(HTTPStatus.REQUEST_TIMEOUT, "the request did not come in time")
+# A timer that is so late was late because the process stood still, and what
+# the peer said meanwhile is not read yet: it gets as long as this to be read.
+_LATE_S = 0.5
+_SECOND_CHANCE_S = 1.0
 
 
 class EndingProtocol(WebSocketServerProtocol):
@@ -48,6 +53,10 @@ class EndingProtocol(WebSocketServerProtocol):
         """Let go: the connection was open and is no longer (once). For the subclass."""
         raise NotImplementedError
 
+    def refused(self) -> None:
+        """Give back what was counted for it: it will not open. For the subclass."""
+        raise NotImplementedError
+
     # -- ending it ------------------------------------------------------
 
     def close(self, code: CloseCode, reason: str) -> None:
@@ -64,7 +73,10 @@ class EndingProtocol(WebSocketServerProtocol):
         if self._life is State.OPEN:
             self.close(code, reason)
         else:
-            self._refuse(Refusal(HTTPStatus.SERVICE_UNAVAILABLE, reason))
+            retry_after_s = self.factory.house.turnstile.retry_after_s()
+            self._refuse(
+                Refusal(HTTPStatus.SERVICE_UNAVAILABLE, reason, retry_after_s=retry_after_s)
+            )
 
     def _refuse(self, refusal: Refusal, headers: tuple[tuple[str, str], ...] = ()) -> None:
         """Answer with an HTTP error and end the connection, if nothing was answered yet."""
@@ -86,7 +98,8 @@ class EndingProtocol(WebSocketServerProtocol):
             self.state = self.STATE_CLOSED
             self._begin_end()
             self.transport.write(http_answer(refusal, headers))
-            self._finish_answer(lingers=refusal is not _TOO_LATE)
+            self.refused()
+            self._finish_answer(lingers=refusal is not _TOO_LATE and self._may_linger())
         except Exception as error:  # noqa: BLE001 a bug of ours or of Autobahn costs this connection
             self._count_failure("refuse", error)
             self.transport.abortConnection()
@@ -96,18 +109,26 @@ class EndingProtocol(WebSocketServerProtocol):
 
         The peer may still be sending. To close then would reset the connection
         and could take the answer from it, so our side is shut and what still
-        comes is thrown away, until the peer closes or the hard end.
+        comes is thrown away, until the peer closes or the hard end. TLS has no
+        half of a close: the TCP connection below would be shut in the middle of it.
         """
-        if lingers and hasattr(self.transport, "loseWriteConnection"):
+        is_tls = INegotiated.providedBy(self.transport)
+        if lingers and not is_tls and hasattr(self.transport, "loseWriteConnection"):
             self.transport.loseWriteConnection()
         else:
             self.transport.loseConnection()
 
+    def _may_linger(self) -> bool:
+        """Whether there is room for one more who was refused and takes its time to go."""
+        house = self.factory.house
+        return house.ledger.connections - house.turnstile.connections <= MAX_BEYOND
+
     def _begin_end(self) -> None:
         """End the use and set the hard end, whatever the peer does (once)."""
         if self._life in (State.HANDSHAKE, State.OPEN):
-            self._set_alarm(self.factory.house.settings.close_timeout_s, self._hard_end)
             self._leave_use(Event.CLOSING)
+            delay_s = self.factory.house.settings.close_timeout_s
+            self._set_alarm(delay_s, self._hard_end, is_final=True)
 
     def _leave_use(self, event: Event) -> None:
         """Move on, and tell the subclass if the connection was open until now.
@@ -147,10 +168,15 @@ class EndingProtocol(WebSocketServerProtocol):
         was_connecting = self.state == self.STATE_CONNECTING
         self._failed(self._stage, error)
         self._parser_is_lost = True
-        if not was_connecting:
+        if was_connecting:
+            return
+        try:
             self._begin_end()
             self.unregisterProducer()
             self.transport.loseConnection()
+        except Exception as another:  # noqa: BLE001 nothing of it may reach the reactor
+            self._count_failure("end", another)
+            self.transport.abortConnection()
 
     def _count_failure(self, stage: str, error: Exception) -> None:
         house = self.factory.house
@@ -158,6 +184,13 @@ class EndingProtocol(WebSocketServerProtocol):
         house.reporter.bug(error, "connection failed", self._context(stage=stage))
 
     # -- how Autobahn ends it --------------------------------------------
+
+    def _end_talk(self, code: CloseCode, reason: str) -> None:
+        """Close one who says too much: what else comes is read and thrown away, unparsed."""
+        self.close(code, reason)
+        self._parser_is_lost = True
+        self.unregisterProducer()
+        self._finish_answer(lingers=True)
 
     def _fail_connection(
         self, code: int = CloseCode.GOING_AWAY, reason: str = "going away"
@@ -192,19 +225,32 @@ class EndingProtocol(WebSocketServerProtocol):
 
     # -- small things -----------------------------------------------------
 
-    def _set_alarm(self, delay_s: float, action: Callable[[], None]) -> None:
-        """Set the connection's timer, in place of the one before."""
+    def _set_alarm(
+        self, delay_s: float, action: Callable[[], None], *, is_final: bool = False
+    ) -> None:
+        """Set the connection's timer, in place of the one before.
+
+        Unless it ``is_final`` a timer that is late gives the peer a second chance.
+        """
         self._clear_alarm()
-        self._alarm = self.factory.house.clock.callLater(delay_s, self._alarmed, action)
+        self._alarm = self.factory.house.clock.callLater(delay_s, self._alarmed, action, is_final)
 
     def _clear_alarm(self) -> None:
         if self._alarm is not None and self._alarm.active():
             self._alarm.cancel()
         self._alarm = None
 
-    def _alarmed(self, action: Callable[[], None]) -> None:
+    def _is_late(self, call: IDelayedCall | None) -> bool:
+        """Whether a call that is being made comes much later than it should."""
+        late_s = self.factory.house.clock.seconds() - call.getTime() if call is not None else 0
+        return late_s > _LATE_S
+
+    def _alarmed(self, action: Callable[[], None], is_final: bool) -> None:
         try:
-            action()
+            if not is_final and self._is_late(self._alarm):
+                self._set_alarm(_SECOND_CHANCE_S, action, is_final=True)
+            else:
+                action()
         except Exception as error:  # noqa: BLE001 a bug of ours costs this connection
             self._failed("timer", error)
 

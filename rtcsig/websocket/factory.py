@@ -14,7 +14,10 @@ from rtcsig.codes import CloseCode
 from rtcsig.dialects import MountTable
 from rtcsig.door.admission import OriginPolicy
 from rtcsig.door.ledger import Ledger
+from rtcsig.door.proxies import TrustedProxies
 from rtcsig.door.report import Reporter
+from rtcsig.door.talk import Rates
+from rtcsig.door.turnstile import Turnstile
 from rtcsig.settings import Settings
 from rtcsig.websocket.extensions import accept_first_offer
 from rtcsig.websocket.guarded import GuardedProtocol
@@ -30,12 +33,20 @@ class House:
     settings: Settings
     mounts: MountTable
     origins: OriginPolicy
+    proxies: TrustedProxies
+    turnstile: Turnstile
     ledger: Ledger
     reporter: Reporter
     clock: IReactorTime
     random: random.Random = field(default_factory=random.Random)
     connections: set[GuardedProtocol] = field(default_factory=set)
     _waiting_for_the_last: list[Deferred[None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        settings = self.settings
+        self.rates = Rates(
+            settings.max_message_rate, settings.max_byte_rate, settings.max_control_frame_rate
+        )
 
     def left(self, connection: GuardedProtocol) -> None:
         """Forget a connection that is gone."""
@@ -73,6 +84,7 @@ class SignallingFactory(WebSocketServerFactory):
         super().__init__(server=None, reactor=house.clock)
         self.house = house
         self.listener = listener
+        self.expects_proxy_header = listener in house.settings.proxy_protocol
         options = self._protocol_options()
         self.protocol: Any = type("Protocol", (SignallingProtocol,), options)
 

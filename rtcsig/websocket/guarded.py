@@ -26,8 +26,9 @@ for the opening handshake, then what the subclass makes of it, then the hard
 end. Autobahn's own timers round to whole seconds and can fire after they were
 cancelled; they are off.
 
-What the connection is for stands in a subclass: the methods ``admit``, ``take``,
-``opened``, ``message``, ``ponged`` and ``ended``, all of which may raise.
+What the connection is for stands in subclasses: the methods ``arrived``,
+``before_request``, ``admit``, ``take``, ``opened``, ``message``, ``pinged``,
+``ponged``, ``ended`` and ``gone``, all of which may raise.
 """
 
 from __future__ import annotations
@@ -36,22 +37,20 @@ from http import HTTPStatus
 from typing import Any
 
 from autobahn.websocket.types import ConnectionDeny
-from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from rtcsig.codes import Refusal
+from rtcsig.codes import CloseCode, Refusal
 from rtcsig.door.address import address_text
 from rtcsig.door.life import Event, State
+from rtcsig.door.transport import read_little_at_once
 from rtcsig.websocket.ending import OUR_FAULT, EndingProtocol
 from rtcsig.websocket.extensions import is_usable_offer
 from rtcsig.websocket.request import explanation, head_is_too_large
 
 __all__ = ["GuardedProtocol"]
 
-_HEAD_TOO_LARGE = Refusal(
-    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the request head is too large"
-)
 _LAST_DATA_OPCODE = 7  # what is above is a control frame: RFC 6455, 5.2
 
 
@@ -60,9 +59,22 @@ class GuardedProtocol(EndingProtocol):
     """A server's connection that ends alone, whatever fails in it."""
 
     _refusal: Refusal | None = None
+    _frames_in_message = 0
     _isMessageCompressed: bool  # noqa: N815 Autobahn's
 
     # -- for the subclass ---------------------------------------------------
+
+    def arrived(self, peer: IAddress) -> None:
+        """Take note of a connection that is set up, or raise ``Refusal``."""
+        raise NotImplementedError
+
+    def before_request(self, data: bytes) -> bytes:
+        """Take what comes before the request, or raise ``Refusal``; returns the rest."""
+        raise NotImplementedError
+
+    def gone(self) -> None:
+        """Let go: the transport of a connection that was set up is gone (once)."""
+        raise NotImplementedError
 
     def admit(self) -> str | None:
         """Let the request in, or raise ``Refusal``; returns the subprotocol to speak."""
@@ -80,6 +92,10 @@ class GuardedProtocol(EndingProtocol):
         """Take what can be taken from ``data`` past Autobahn; returns the rest."""
         return data
 
+    def pinged(self, payload: bytes) -> None:
+        """Take a ping, and answer it."""
+        raise NotImplementedError
+
     def ponged(self, payload: bytes) -> None:
         """Take a pong."""
         raise NotImplementedError
@@ -90,9 +106,16 @@ class GuardedProtocol(EndingProtocol):
         """Set the connection up; whatever fails ends it at once."""
         self.number = self.factory.house.ledger.next_number()
         try:
-            self._set_up()
+            peer = self._set_up()
         except Exception as error:  # noqa: BLE001 whatever it is, it is this connection's
             self._set_up_failed(error)
+            return
+        try:
+            self.arrived(peer)
+        except Refusal as refusal:
+            self._refuse(refusal)
+        except Exception as error:  # noqa: BLE001 a bug of ours costs this connection
+            self._failed("arrival", error)
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes from the peer."""
@@ -100,17 +123,25 @@ class GuardedProtocol(EndingProtocol):
             return
         try:
             if self.state == self.STATE_CONNECTING:
-                limit = self.factory.house.settings.max_request_head_bytes
-                if head_is_too_large(self.data, data, limit):
-                    self._refuse(_HEAD_TOO_LARGE)
-                    return
+                data = self._head_of(data)
             elif self._life is State.OPEN:
                 data = self.take(data)
-                if not data:
-                    return
-            self._dataReceived(data)
+            if data and not self._is_deaf():
+                self._dataReceived(data)
+        except Refusal as refusal:
+            self._refuse(refusal)
         except Exception as error:  # noqa: BLE001 a bug of ours or of Autobahn costs this connection
             self._parser_failed(error)
+
+    def _head_of(self, data: bytes) -> bytes:
+        """What belongs to the request head. Raises ``Refusal`` when that is too much."""
+        data = self.before_request(data)
+        limit = self.factory.house.settings.max_request_head_bytes
+        if head_is_too_large(self.data, data, limit):
+            raise Refusal(
+                HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the request head is too large"
+            )
+        return data
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         """Give everything back, once: the transport is gone."""
@@ -123,6 +154,10 @@ class GuardedProtocol(EndingProtocol):
             self._connectionLost(reason)  # type: ignore[arg-type]  # Autobahn says str, Twisted gives a Failure
         except Exception as error:  # noqa: BLE001 nothing is left to end, but the log must know
             self._count_failure("lost", error)
+        try:
+            self.gone()
+        except Exception as error:  # noqa: BLE001 the house must forget the connection all the same
+            self._count_failure("gone", error)
         self.factory.house.left(self)
 
     def readConnectionLost(self) -> None:
@@ -133,22 +168,25 @@ class GuardedProtocol(EndingProtocol):
         try:
             self._begin_end()
             self.unregisterProducer()
-        finally:
             self.transport.loseConnection()
+        except Exception as error:  # noqa: BLE001 a bug of ours or of Autobahn costs this connection
+            self._count_failure("half-close", error)
+            self.transport.abortConnection()
 
     def writeConnectionLost(self) -> None:
         """Nothing to do: our own side was shut by us."""
 
     # -- set-up -----------------------------------------------------------------
 
-    def _set_up(self) -> None:
+    def _set_up(self) -> IAddress:
         """Everything between accept and the first byte; ``_stage`` says how far it got."""
         self._stage = "peer"
-        peer = self.transport.getPeer()
+        peer: IAddress = self.transport.getPeer()
         self.address = self.peer = address_text(peer)
         self._stage = "options"
         if hasattr(peer, "port") and hasattr(self.transport, "setTcpNoDelay"):
             self.transport.setTcpNoDelay(True)
+        read_little_at_once(self.transport)
         self._stage = "autobahn"
         self._connectionMade()
         self._stage = "timer"
@@ -156,6 +194,7 @@ class GuardedProtocol(EndingProtocol):
         self._stage = "request"
         self._move(Event.MADE)
         self.factory.house.connections.add(self)
+        return peer
 
     def _set_up_failed(self, error: Exception) -> None:
         """Abort, count, log. Whatever comes later finds a closed connection."""
@@ -213,8 +252,16 @@ class GuardedProtocol(EndingProtocol):
 
     def onMessageFrame(self, payload: Any) -> None:
         """Take a frame's data; empty frames would be kept and never count against a limit."""
-        if not self.failedByMe:
-            self.message_data.extend(piece for piece in payload if piece)
+        if self.failedByMe:
+            return
+        self._frames_in_message += 1
+        limit = self.factory.house.settings.max_frames_per_message
+        if limit and self._frames_in_message > limit:
+            self.factory.house.ledger.excesses["frames"] += 1
+            reason = f"a message may have {limit} frames"
+            self._fail_connection(CloseCode.MESSAGE_TOO_BIG, reason)
+            return
+        self.message_data.extend(piece for piece in payload if piece)
 
     def _onOpen(self) -> None:
         self._stage = "open"
@@ -244,6 +291,15 @@ class GuardedProtocol(EndingProtocol):
         if not self.failedByMe:
             self._hand_on(b"".join(self.message_data), self.message_is_binary)
         self.message_data = []
+        self._frames_in_message = 0
+
+    def onPing(self, payload: bytes) -> None:
+        """Hand a ping on."""
+        try:
+            if self._life is State.OPEN:
+                self.pinged(payload)
+        except Exception as error:  # noqa: BLE001 a bug of ours costs this connection
+            self._failed("ping", error)
 
     def _onPong(self, payload: bytes) -> None:
         try:

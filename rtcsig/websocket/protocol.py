@@ -7,11 +7,11 @@ from zope.interface import implementer
 
 from rtcsig.codes import CloseCode
 from rtcsig.dialects import Session
-from rtcsig.door.address import address_text
 from rtcsig.door.life import State
+from rtcsig.door.talk import Talk
 from rtcsig.door.transport import queued_bytes
+from rtcsig.websocket.arriving import ArrivingProtocol
 from rtcsig.websocket.frames import binary_frame, read_text_frame, text_frame
-from rtcsig.websocket.guarded import GuardedProtocol
 from rtcsig.websocket.request import target_of
 
 __all__ = ["SignallingProtocol"]
@@ -20,11 +20,11 @@ _PING_PAYLOAD_BITS = 32
 # A ping comes after 80 to 100 % of the interval: peers that arrived together
 # are not asked together for ever, and no peer is asked too late.
 _EARLIEST_PING = 0.8
-_FULL_BYTES = 65_536  # what Twisted's transports take for full: FileDescriptor.bufferSize
+_FULL_BYTES = 65_536
 
 
 @implementer(IPushProducer)
-class SignallingProtocol(GuardedProtocol):
+class SignallingProtocol(ArrivingProtocol):
     """A connection with its session; it is the ``Link`` that the session sees.
 
     As a push producer it hears from the transport when the buffer is full
@@ -36,7 +36,9 @@ class SignallingProtocol(GuardedProtocol):
     path = "/"
     query = ""
 
-    _session: Session  # from `admit` to `ended`
+    _session: Session  # from `admit` on
+    _session_is_open = False  # from its `opened` to its `closed`
+    _talk: Talk  # from `opened` on
     _ping_payload: bytes | None = None
     _is_full = False
     _full_alarm: IDelayedCall | None = None
@@ -46,8 +48,7 @@ class SignallingProtocol(GuardedProtocol):
     def admit(self) -> str | None:
         """Check the origin, find the dialect, make the session."""
         house = self.factory.house
-        # Behind a PROXY header the peer is another one than in the set-up.
-        self.address = self.peer = address_text(self.transport.getPeer())
+        self.heed_forwarding()
         house.origins.check(self.http_headers.get("origin"))
         path, self.query = target_of(self.http_request_uri)
         mount, self.path = house.mounts.find(path)
@@ -56,35 +57,52 @@ class SignallingProtocol(GuardedProtocol):
         return next((name for name in mount.dialect.subprotocols if name in offered), None)
 
     def opened(self) -> None:
-        """Begin to listen for signs of life, and tell the session."""
+        """Begin to count what is said and to listen for signs of life; tell the session."""
+        self._talk = Talk(self.factory.house.rates)
+        self.is_open_now()
         self.transport.registerProducer(self, True)
         self._await_next_ping()
+        self._session_is_open = True
         self._session.opened()
 
     def message(self, payload: bytes, binary: bool) -> None:
         """Pass a message to the session."""
-        if binary:
+        if self._talk.message_is_too_much(self.factory.house.clock.seconds()):
+            self._says_too_much("messages", self.factory.house.settings.max_message_rate)
+        elif binary:
             self._session.received_binary(payload)
         else:
             self._session.received(payload)
 
+    def pinged(self, payload: bytes) -> None:
+        """Answer, unless the peer asks and asks and does not read the answers."""
+        if not self._is_one_too_many() and not self._is_over_its_bound():
+            self.sendPong(payload)
+
     def ponged(self, payload: bytes) -> None:
         """Be content until the next ping, if this is the pong that was asked for."""
+        if self._is_one_too_many():
+            return
         if payload == self._ping_payload:
             self._ping_payload = None
             self._await_next_ping()
 
     def ended(self) -> None:
-        """Tell the session, and let go of it."""
+        """Tell the session, if it was told of the beginning, and let go of it."""
         self.resumeProducing()
-        session = self._session
+        session, is_open = self._session, self._session_is_open
         del self._session
-        session.closed()
+        self._session_is_open = False
+        if is_open:
+            session.closed()
 
-    # -- the usual frames, without Autobahn ----------------------------------------
+    # -- what the peer says: how much, and the usual frames without Autobahn -------------
 
     def take(self, data: bytes) -> bytes:
         """Take whole text messages in small frames, which is nearly all that comes."""
+        if self._talk.bytes_are_too_much(len(data), self.factory.house.clock.seconds()):
+            self._says_too_much("bytes", self.factory.house.settings.max_byte_rate)
+            return b""
         if (
             self.data
             or self.current_frame is not None
@@ -100,6 +118,18 @@ class SignallingProtocol(GuardedProtocol):
             if self._life is not State.OPEN:
                 break
         return data[start:] if start else data
+
+    def _is_one_too_many(self) -> bool:
+        """Count a control frame; whether the connection ends for it."""
+        if not self._talk.control_frame_is_too_much(self.factory.house.clock.seconds()):
+            return False
+        self._says_too_much("control frames", self.factory.house.settings.max_control_frame_rate)
+        return True
+
+    def _says_too_much(self, what: str, per_s: int) -> None:
+        self.factory.house.ledger.excesses[what] += 1
+        self._report("peer sends too much", what, sent=what, per_s=per_s)
+        self._end_talk(CloseCode.POLICY_VIOLATION, f"more than {per_s} {what} a second")
 
     # -- Link: what the session sees ---------------------------------------------------
 
@@ -132,11 +162,6 @@ class SignallingProtocol(GuardedProtocol):
         except Exception as error:  # noqa: BLE001 the caller may be another peer's session
             self._failed("send", error)
 
-    def onPing(self, payload: bytes) -> None:
-        """Answer, unless the peer asks and asks and does not read the answers."""
-        if not self._is_over_its_bound():
-            super().onPing(payload)
-
     # -- signs of life -------------------------------------------------------------------
 
     def _await_next_ping(self) -> None:
@@ -160,8 +185,14 @@ class SignallingProtocol(GuardedProtocol):
     # -- a peer that does not read ---------------------------------------------------------
 
     def pauseProducing(self) -> None:
-        """Start the clock: the transport's buffer is full. Called for every write while it is."""
-        if not self._is_full and self._life is State.OPEN:
+        """Start the clock when the queue is full.
+
+        Called for every write while the transport takes it for full, which is
+        at the size of one read.
+        """
+        if self._is_full or self._life is not State.OPEN:
+            return
+        if self.backlog > _FULL_BYTES:
             self._is_full = True
             house = self.factory.house
             self._full_alarm = house.clock.callLater(
@@ -180,9 +211,16 @@ class SignallingProtocol(GuardedProtocol):
         self.resumeProducing()
 
     def _full_for_long(self) -> None:
-        """End, unless the queue has become shorter and was only never quite empty."""
+        """End, unless the queue has become shorter and was only never quite empty.
+
+        When this comes late the process stood still and could not write: the
+        clock starts anew.
+        """
+        is_late = self._is_late(self._full_alarm)
         self.resumeProducing()
-        if self.backlog > _FULL_BYTES:
+        if is_late:
+            self.pauseProducing()
+        elif self.backlog > _FULL_BYTES:
             self._too_slow("time")
 
     def _is_over_its_bound(self) -> bool:

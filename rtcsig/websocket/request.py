@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from rtcsig.codes import Refusal
 
-__all__ = ["explanation", "head_is_too_large", "http_answer", "target_of"]
+__all__ = ["explanation", "field_values", "head_is_too_large", "http_answer", "target_of"]
 
 _ASCII = "".join(map(chr, range(128)))
 _END_OF_HEAD = b"\r\n\r\n"
@@ -36,6 +36,21 @@ def head_is_too_large(before: bytes, more: bytes, max_bytes: int) -> bool:
     border = max(0, len(before) - len(_END_OF_HEAD) + 1)
     end = (before[border:] + more).find(_END_OF_HEAD)
     return end < 0 or border + end + len(_END_OF_HEAD) > max_bytes
+
+
+def field_values(head: bytes, name: str) -> list[str]:
+    """The values of a header field, one for each line of it, in their order.
+
+    Lines end at CRLF only. Autobahn ends them at whatever Unicode takes for a
+    line's end as well, so that a client could put a line of its own behind
+    those of its proxy; which is why fields that a proxy writes are read here.
+    """
+    start = f"{name}:".encode("ascii")
+    return [
+        line[len(start) :].strip().decode("latin-1")
+        for line in head.split(b"\r\n")[1:]
+        if line[: len(start)].lower() == start
+    ]
 
 
 def target_of(request_target: str) -> tuple[str, str]:
@@ -73,6 +88,7 @@ def http_answer(refusal: Refusal, headers: tuple[tuple[str, str], ...] = ()) -> 
         f"Content-Length: {len(body)}",
         f"Connection: {'close, Upgrade' if status == HTTPStatus.UPGRADE_REQUIRED else 'close'}",
         *(f"{name}: {value}" for name, value in (*headers, *_REQUIRED_HEADERS.get(status, ()))),
+        *([f"Retry-After: {refusal.retry_after_s}"] if refusal.retry_after_s is not None else []),
         "",
         "",
     ]

@@ -31,6 +31,8 @@ NO_ORIGINS = [
     "https://example.org:99999",
     "https://[::1",
     "https://example.org, https://evil.example",
+    "https://*.example.org",
+    "https://*",
 ]
 
 
@@ -120,6 +122,23 @@ def test_pages_without_an_origin_of_their_own_can_be_let_in():
     policy = OriginPolicy(["null"])
     assert is_admitted(policy, "null")
     assert not is_admitted(policy, "https://example.org")
+
+
+@pytest.mark.parametrize("allowed", [[], ["https://example.org"]])
+@pytest.mark.parametrize("absent_is_allowed", [True, False])
+def test_who_names_no_origin_is_asked_for_one_or_not(allowed, absent_is_allowed):
+    """That is said for itself, with a list or without; who names one is not concerned."""
+    policy = OriginPolicy(allowed, absent_is_allowed=absent_is_allowed)
+    assert is_admitted(policy, None) is absent_is_allowed
+    assert is_admitted(policy, "https://example.org")
+    assert is_admitted(policy, "null") is (not allowed)
+    assert not allowed or not is_admitted(policy, "")
+
+
+def test_the_refusal_says_what_is_missing():
+    """In our words."""
+    with pytest.raises(Refusal, match="403 a request needs an origin here"):
+        OriginPolicy([], absent_is_allowed=False).check(None)
 
 
 @given(st.text(max_size=20) | st.from_regex(r"https?://[^/]{0,10}(:\d{0,6})?", fullmatch=True))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import errno
 
 import pytest
+from twisted.internet import tcp
 from twisted.internet.task import Clock
 from twisted.logger import Logger
 
-from rtcsig.door.accepting import MAX_GONE_IN_A_ROW, PAUSE_S
+from rtcsig.door.accepting import FULL_PAUSE_S, MAX_GONE_IN_A_ROW, PAUSE_S
 from rtcsig.door.gate import AcceptGate
 from rtcsig.door.ledger import Ledger
 from rtcsig.door.report import Reporter
@@ -102,7 +103,15 @@ class Gated:
         self.ledger = Ledger()
         self.reporter = Reporter(Logger("rtcsig"), self.clock, self.ledger)
         self.port = Port(*answers)
-        self.gate = AcceptGate(self.port, "tcp:1", self.ledger, self.reporter, self.clock)
+        self.room = 1_000_000
+        self.gate = AcceptGate(
+            self.port,
+            "tcp:1",
+            self.ledger,
+            self.reporter,
+            self.clock,
+            has_room=lambda: self.port.served < self.room,
+        )
 
     def turn(self):
         """The reactor says that somebody waits, until nobody does or the listener pauses."""
@@ -219,3 +228,67 @@ def test_a_gate_that_stops_does_not_resume():
     gated.reporter.flush()
     assert not gated.clock.getDelayedCalls()
     assert not gated.gate.is_paused
+
+
+def test_without_room_everybody_waits(logged):
+    """Nobody is accepted only to be thrown away; they are served as soon as there is room."""
+    gated = Gated(*(Connection() for _ in range(5)))
+    gated.room = 3
+    gated.turn()
+    assert (gated.port.served, gated.port.listens, gated.gate.is_paused) == (3, False, True)
+    assert gated.ledger.accept_pauses == {"full": 1}
+    gated.room = 6
+    gated.clock.advance(FULL_PAUSE_S)
+    gated.turn()
+    assert (gated.port.served, gated.port.listens) == (5, True)
+    assert not gated.ledger.accept_errors
+    assert logged.events == []
+
+
+def test_a_server_that_stays_full_does_not_spin():
+    """One look for each short pause, and none at the queue."""
+    gated = Gated(Connection())
+    gated.room = 0
+    for pauses in range(1, 101):
+        gated.turn()
+        assert gated.ledger.accept_pauses == {"full": pauses}
+        gated.clock.advance(FULL_PAUSE_S)
+    assert len(gated.port.answers) == 1
+
+
+@pytest.fixture
+def reserved_by(monkeypatch):
+    """Put a reserved descriptor that was lost in the place of Twisted's."""
+
+    def put(opener):
+        reserved = tcp._FileDescriptorReservation(opener)
+        monkeypatch.setattr(tcp, "_reservedFD", reserved)
+        return reserved
+
+    return put
+
+
+def test_the_reserved_descriptor_is_taken_again(reserved_by):
+    """When the pause is over there may be one: Twisted's own loop spins without."""
+    reserved = reserved_by(Connection)
+    gated = Gated(failing(errno.EMFILE))
+    gated.turn()
+    assert not reserved.available()
+    gated.clock.advance(PAUSE_S)
+    assert reserved.available()
+
+
+@pytest.mark.parametrize("number", [errno.ENFILE, errno.EMFILE])
+def test_a_descriptor_that_cannot_be_reserved_keeps_nobody_out(reserved_by, number):
+    """The listener goes on without, and the log has no traceback each time it tries."""
+
+    def fail():
+        raise failing(number)
+
+    reserved = reserved_by(fail)
+    gated = Gated(failing(errno.EMFILE), Connection())
+    gated.turn()
+    gated.clock.advance(PAUSE_S)
+    gated.turn()
+    assert gated.port.served == 1
+    assert not reserved.available()

@@ -86,3 +86,12 @@ def test_a_description_that_cannot_be_used(description):
     """Is a ValueError, whatever the parser raised."""
     with pytest.raises(ValueError, match=r"."):
         endpoint_of(reactor, description, 77)
+
+
+@pytest.mark.parametrize(
+    "description", ["haproxy:tcp:0", "haproxy:tcp:port=0", "haproxy:", "haproxy"]
+)
+def test_a_proxy_that_everybody_may_be_is_refused(description):
+    """Twisted's wrapper believes any client's header; the text names what does not."""
+    with pytest.raises(ValueError, match="--proxy-protocol"):
+        endpoint_of(reactor, description, 77)

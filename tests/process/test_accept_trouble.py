@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import resource
 import socket
+from collections.abc import Iterator
+
+import pytest
 
 from tests.support.peer import Peer
-from tests.support.server import ServerProcess, wait_until
+from tests.support.server import BOOKS, ServerProcess, wait_until
 
 NEWCOMERS = 50
 
@@ -14,6 +17,25 @@ NEWCOMERS = 50
 def connected(port: int) -> Peer:
     """A peer whose TCP connection stands, in the kernel's queue if nowhere else."""
     return Peer.over(socket.create_connection(("127.0.0.1", port)))
+
+
+@pytest.fixture
+def low_soft_limit() -> Iterator[int]:
+    """This process, and what it starts, may have few descriptors for now; gives the hard limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
+    yield hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_the_limit_of_descriptors(low_soft_limit):
+    """It is raised to the hard one, and says how many connections there may be."""
+    with ServerProcess(patch=BOOKS) as server:
+        assert resource.prlimit(server.pid, resource.RLIMIT_NOFILE) == (low_soft_limit,) * 2
+        books = server.books()
+        assert books.sum("descriptor_limit") == low_soft_limit
+        assert books.sum("max_connections") == low_soft_limit - 128
+        assert 0 < books.sum("descriptors") < 20
 
 
 def test_descriptors_that_run_out(connect):

@@ -23,6 +23,9 @@ WRONG_FLAGS = [
     (["--listen=tcp:no-port"], "tcp:no-port"),
     (["--listen=carrier-pigeon:1"], "carrier-pigeon:1"),
     (["--allow-origin=example.org"], "allow_origin"),
+    (["--trusted-proxy=example.org"], "trusted_proxy"),
+    (["--proxy-protocol=tcp:1"], "proxy_protocol"),
+    (["--listen=haproxy:tcp:1"], "--proxy-protocol"),
     (["--config=no-such-file.toml"], "no-such-file.toml"),
     (["surplus"], "rtcsig"),
 ]
@@ -106,6 +109,15 @@ def test_a_folder_that_is_not_there(tmp_path):
     ended = run_twistd(*FOREGROUND, f"--listen=unix:{path}", folder=tmp_path)
     assert ended.status == 1
     assert sum(f"cannot listen on unix:{path}" in line for line in ended.lines) == 1
+    assert "Traceback" not in ended.stdout + ended.stderr
+
+
+def test_more_connections_than_descriptors(tmp_path):
+    """A number of connections that the limit of descriptors cannot hold is refused at the start."""
+    ended = run_twistd(*FOREGROUND, "--max-connections=1000000000", folder=tmp_path)
+    assert ended.status == 1
+    (line,) = [line for line in ended.lines if "max_connections" in line]
+    assert "1000000000 connections need 1000000128: raise its limit" in line
     assert "Traceback" not in ended.stdout + ended.stderr
 
 

@@ -16,13 +16,46 @@ from twisted.python.failure import Failure
 from rtcsig.dialects import DIALECTS, Dialect, Mount, MountTable, Session
 from rtcsig.door.admission import OriginPolicy
 from rtcsig.door.ledger import Ledger
+from rtcsig.door.proxies import TrustedProxies
 from rtcsig.door.report import Reporter
+from rtcsig.door.turnstile import SourceLimits, Turnstile
 from rtcsig.hub import Hub
 from rtcsig.settings import Settings
 from rtcsig.websocket.factory import House, SignallingFactory
 from tests.support.peer import CLOSE, Frame, frame, request
 
-__all__ = ["MemoryPeer", "MemoryTransport", "RecordingSession", "house_of", "recording_dialect"]
+__all__ = [
+    "MemoryPeer",
+    "MemoryTransport",
+    "RecordingSession",
+    "SteadyClock",
+    "house_of",
+    "loss",
+    "recording_dialect",
+]
+
+
+_LOSSES = {"fin": ConnectionDone, "reset": ConnectionLost, "aborted": ConnectionAborted}
+
+
+def loss(how: str) -> Failure:
+    """What Twisted says when a connection ended like that."""
+    return Failure(_LOSSES[how]())
+
+
+class SteadyClock(Clock):
+    """Time that passes without a leap: every call comes when it is due."""
+
+    def advance(self, amount: float) -> None:
+        """Let time pass, from one due call to the next."""
+        end_s = self.seconds() + amount
+        while self.calls and self.calls[0].getTime() <= end_s:
+            super().advance(max(0.0, self.calls[0].getTime() - self.seconds()))
+        super().advance(end_s - self.seconds())
+
+    def leap(self, amount: float) -> None:
+        """Let time pass while the process stands still: calls come late."""
+        super().advance(amount)
 
 
 class MemoryTransport(StringTransport):
@@ -113,7 +146,19 @@ def house_of(clock: Clock, dialect: Dialect | None = None, **settings: Any) -> H
     return House(
         settings=checked,
         mounts=MountTable([Mount("/", dialect, Hub().namespace("/"))]),
-        origins=OriginPolicy(checked.allow_origin),
+        origins=OriginPolicy(
+            checked.allow_origin, absent_is_allowed=checked.absent_origin == "allow"
+        ),
+        proxies=TrustedProxies(checked.trusted_proxy),
+        turnstile=Turnstile(
+            checked.max_connections or 1000,
+            SourceLimits(
+                checked.max_connections_per_address,
+                checked.max_half_open_per_address,
+                checked.max_connection_rate_per_address,
+            ),
+            ledger,
+        ),
         ledger=ledger,
         reporter=Reporter(Logger("rtcsig"), clock, ledger),
         clock=clock,
@@ -124,10 +169,16 @@ def house_of(clock: Clock, dialect: Dialect | None = None, **settings: Any) -> H
 class MemoryPeer:
     """A peer whose bytes go straight into a server protocol."""
 
-    def __init__(self, house: House, path: str | None = None, *lines: str) -> None:
+    def __init__(
+        self,
+        house: House,
+        path: str | None = None,
+        *lines: str,
+        transport: MemoryTransport | None = None,
+    ) -> None:
         self.house = house
         self.protocol = SignallingFactory(house, "memory").buildProtocol(None)
-        self.transport = MemoryTransport()
+        self.transport = transport or MemoryTransport()
         self._received = b""
         if path is not None:
             self.connect()
@@ -183,8 +234,7 @@ class MemoryPeer:
 
     def lost(self, how: str = "fin") -> None:
         """The transport says that the connection is over."""
-        reasons = {"fin": ConnectionDone, "reset": ConnectionLost, "aborted": ConnectionAborted}
-        self.protocol.connectionLost(Failure(reasons[how]()))
+        self.protocol.connectionLost(loss(how))
 
     def _read(self) -> None:
         self._received += self.transport.value()

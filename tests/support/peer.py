@@ -30,9 +30,15 @@ class Frame(tuple):  # noqa: SLOT001 a tuple with two names
 
 
 def frame(
-    opcode: int, payload: bytes = b"", *, final: bool = True, masked: bool = True, rsv: int = 0
+    opcode: int,
+    payload: bytes = b"",
+    *,
+    final: bool = True,
+    masked: bool = True,
+    rsv: int = 0,
+    mask: bytes | None = None,
 ) -> bytes:
-    """A client's frame; what is against the RFC can be asked for."""
+    """A client's frame; what is against the RFC can be asked for, and a mask that is not random."""
     first = (0x80 if final else 0) | rsv << 4 | opcode
     flag = 0x80 if masked else 0
     if len(payload) < 126:
@@ -43,7 +49,7 @@ def frame(
         head = struct.pack("!BBQ", first, flag | 127, len(payload))
     if not masked:
         return head + payload
-    mask = os.urandom(4)
+    mask = mask or os.urandom(4)
     return head + mask + bytes(byte ^ mask[i % 4] for i, byte in enumerate(payload))
 
 
@@ -73,8 +79,8 @@ def reset(sock: socket.socket) -> None:
 class Peer:
     """One connection. Every wait has an end, which is a failure."""
 
-    def __init__(self, port: int, path: str | None = None, *lines: str) -> None:
-        self._use(socket.create_connection(("127.0.0.1", port)))
+    def __init__(self, port: int, path: str | None = None, *lines: str, address: str = "") -> None:
+        self._use(socket.create_connection(("127.0.0.1", port), None, (address, 0)))
         if path is not None:
             status, _, _ = self.upgrade(path, *lines)
             assert status == 101, status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -11,10 +12,11 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-__all__ = ["TWISTD", "ServerProcess", "clean_environment", "wait_until"]
+__all__ = ["BOOKS", "TWISTD", "Books", "ServerProcess", "clean_environment", "wait_until"]
 
 TWISTD = "from twisted.scripts.twistd import run; run()"
 
@@ -40,12 +42,36 @@ def clean_environment(**more: str) -> dict[str, str]:
     return kept | more
 
 
+BOOKS = Path(__file__).parent / "patches" / "books.py"
+
+
+@dataclass(frozen=True)
+class Books:
+    """The numbers of a server: its ledger's readings, and objects of its classes."""
+
+    readings: list[tuple[str, dict[str, str], float]]
+    objects: dict[str, int]
+
+    def sum(self, name: str, **labels: str) -> float:
+        """The sum of all readings with this name and at least these labels."""
+        return sum(
+            value
+            for each, has, value in self.readings
+            if each == name and labels.items() <= has.items()
+        )
+
+    def connection_objects(self) -> int:
+        """How many objects there are of the class of one connection."""
+        return self.objects.get("rtcsig.websocket.factory.Protocol", 0)
+
+
 class ServerProcess:
     """``twistd -n rtcsig`` on free ports of the loopback, with its log in a file.
 
-    ``patch`` is a file that is run before twistd: it makes a fault that the
-    machine cannot make on demand. It is run by its path and not imported, so
-    that the server still finds rtcsig where it is installed. ``listen`` has
+    ``patch`` is a file, or several, that is run before twistd: it makes a fault
+    that the machine cannot make on demand, or lets ``books`` look inside. It is
+    run by its path and not imported, so that the server still finds rtcsig
+    where it is installed. ``listen`` has
     endpoint descriptions in place of one free port; ``ports`` has the port of
     each, None for a unix socket. Used as a context manager; leaving it stops
     the process and, unless the test stopped it itself, asserts the clean end
@@ -55,14 +81,14 @@ class ServerProcess:
     def __init__(
         self,
         *flags: str,
-        patch: Path | None = None,
+        patch: Path | Sequence[Path] = (),
         listen: Sequence[str] = ("tcp:0:interface=127.0.0.1",),
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="rtcsig-test-")
         self.log_path = Path(self._folder.name) / "log"
-        run = TWISTD
-        if patch is not None:
-            run = f"import runpy; runpy.run_path({str(patch)!r}); {TWISTD}"
+        patches = [patch] if isinstance(patch, Path) else patch
+        run = "".join(f"import runpy; runpy.run_path({str(path)!r}); " for path in patches)
+        run += TWISTD
         self.command: Sequence[str] = (
             sys.executable, "-c", run, "-n", "--pidfile=", "rtcsig",
             *(f"--listen={description}" for description in listen), *flags,
@@ -154,6 +180,20 @@ class ServerProcess:
     def resident_bytes(self) -> int:
         """How much memory the server has (VmRSS)."""
         return int(self._status("VmRSS")) * 1024
+
+    def cpu_s(self) -> float:
+        """How long the server has used a processor so far, in seconds."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2]
+        user, system = fields.split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    def books(self) -> Books:
+        """What the server counts at this moment; needs the patch ``BOOKS``."""
+        path = Path(self._folder.name, "books")
+        path.unlink(missing_ok=True)
+        os.kill(self.pid, signal.SIGUSR2)
+        wait_until(path.exists, what="the books are written")
+        return Books(**json.loads(path.read_text(encoding="utf-8")))
 
     @contextmanager
     def frozen(self) -> Iterator[None]:

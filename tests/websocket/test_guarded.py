@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 
 import pytest
-from twisted.internet.task import Clock
+from twisted.internet.interfaces import INegotiated
 from twisted.python.failure import Failure
+from zope.interface import directlyProvides
 
 from rtcsig.codes import CloseCode
 from rtcsig.door.life import State
-from tests.support.memory import MemoryPeer, house_of, recording_dialect
+from tests.support.memory import MemoryPeer, SteadyClock, house_of, recording_dialect
 
 CALLBACKS = {
     "made": ("admission", None),
@@ -42,12 +43,12 @@ def assert_nothing_is_left(house, clock):
 @pytest.fixture
 def clock():
     """Time by hand."""
-    return Clock()
+    return SteadyClock()
 
 
 def faulty_set_up(step, error):
     """A peer whose connection fails at one step of its set-up."""
-    clock = Clock()
+    clock = SteadyClock()
     house = house_of(clock)
     peer = MemoryPeer(house)
     if step == "peer":
@@ -246,3 +247,38 @@ def test_the_state_table_is_the_one_in_use(clock):
     peer.protocol.connectionLost(Failure(Exception()))
     seen.append(peer.protocol._life)
     assert seen == [State.NEW, State.HANDSHAKE, State.OPEN, State.CLOSING, State.CLOSED]
+
+
+@pytest.mark.parametrize(("tls", "end"), [(False, "half"), (True, "fin")])
+def test_a_refusal_lets_the_answer_out(clock, tls, end):
+    """Our side is shut while the peer may still send; TLS has no half of a close."""
+    peer = MemoryPeer(house_of(clock))
+    if tls:
+        directlyProvides(peer.transport, INegotiated)
+    peer.connect()
+    assert peer.upgrade("/")[0] == 400
+    assert peer.transport.ends == [end]
+
+
+def test_an_arrival_that_fails_is_answered_500(logged, clock):
+    """A bug before the request is read costs that connection, which is counted and given back."""
+    house = house_of(clock)
+    peer = MemoryPeer(house)
+    peer.protocol.arrived = raiser(RuntimeError("secret text"))
+    peer.connect()
+    assert peer.http_answer()[0] == 500
+    assert house.ledger.callback_failures == {("arrival", "RuntimeError"): 1}
+    assert len(logged.errors()) == 1
+    peer.lost()
+    assert_nothing_is_left(house, clock)
+
+
+def test_a_failing_farewell_gives_everything_back(logged, clock):
+    """The house forgets the connection whatever its end meets."""
+    house = house_of(clock)
+    peer = MemoryPeer(house, "/a")
+    peer.protocol.gone = raiser(RuntimeError("secret text"))
+    peer.lost()
+    assert house.ledger.callback_failures == {("gone", "RuntimeError"): 1}
+    assert len(logged.errors()) == 1
+    assert_nothing_is_left(house, clock)

@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rtcsig.codes import Refusal
-from rtcsig.websocket.request import explanation, head_is_too_large, http_answer, target_of
+from rtcsig.websocket.request import (
+    explanation,
+    field_values,
+    head_is_too_large,
+    http_answer,
+    target_of,
+)
 
 END = b"\r\n\r\n"
 
@@ -101,6 +107,51 @@ class TestTarget:
         assert "?" not in path
 
 
+class TestField:
+    """The values of a header field that a proxy writes."""
+
+    @pytest.mark.parametrize(
+        ("lines", "values"),
+        [
+            ([], []),
+            ([b"X-By: a"], ["a"]),
+            ([b"x-by:a", b"Other: b", b"X-BY:  c \t"], ["a", "c"]),
+            ([b"X-By:"], [""]),
+            ([b"X-By: a, b:c"], ["a, b:c"]),
+            ([b"X-By: \xe9"], ["\u00e9"]),
+            ([b"X-Bye: a", b"XX-By: b", b"X-By c"], []),
+            ([b"X-By : a", b" X-By: b"], []),
+        ],
+    )
+    def test_are_one_for_each_line(self, lines, values):
+        """In their order, whatever the case of the name; what is no such line is none."""
+        head = b"\r\n".join([b"GET / HTTP/1.1", b"Host: h", *lines, b"", b""])
+        assert field_values(head, "x-by") == values
+
+    @pytest.mark.parametrize(
+        "end", [b"\n", b"\r", b"\x0b", b"\x0c", b"\x1c", b"\x1d", b"\x1e", b"\x85",
+                "\u2028".encode(), b"\0"]
+    )  # fmt: skip
+    def test_begin_behind_crlf_only(self, end):
+        """What Unicode takes for the end of a line makes no line of the client's own."""
+        head = b"GET / HTTP/1.1\r\nX-Mine: a" + end + b"X-By: evil\r\nX-By: real\r\n\r\n"
+        assert field_values(head, "x-by") == ["real"]
+        head = b"GET / HTTP/1.1\r\nX-By: real" + end + b"X-By: evil\r\n\r\n"
+        assert len(field_values(head, "x-by")) == 1
+
+    def test_the_request_line_is_no_field(self):
+        """Whatever is asked for."""
+        assert field_values(b"x-by: GET / HTTP/1.1\r\n\r\n", "x-by") == []
+
+    @given(st.binary(max_size=80), st.binary(max_size=20))
+    def test_any_head_has_values_without_line_ends(self, noise, value):
+        """Nothing is raised, and no value holds CRLF."""
+        head = b"GET / HTTP/1.1\r\n" + noise + b"\r\nX-By: " + value + b"\r\n\r\n"
+        values = field_values(head, "x-by")
+        assert values
+        assert not any("\r\n" in each for each in values)
+
+
 class TestExplanation:
     """Why Autobahn refuses, without the client's words."""
 
@@ -173,3 +224,12 @@ class TestAnswer:
         _, fields, _ = parts_of(http_answer(refusal, (("Sec-WebSocket-Version", "13"),)))
         assert fields["Sec-WebSocket-Version"] == "13"
         assert fields["Upgrade"] == "websocket"
+
+    @pytest.mark.parametrize("seconds", [1, 10, 0])
+    def test_says_when_to_come_back(self, seconds):
+        """In whole seconds (RFC 9110, 10.2.3); without a time there is no such field."""
+        status = HTTPStatus.SERVICE_UNAVAILABLE
+        _, fields, _ = parts_of(http_answer(Refusal(status, "why", retry_after_s=seconds)))
+        assert fields["Retry-After"] == str(seconds)
+        _, fields, _ = parts_of(http_answer(Refusal(status, "why")))
+        assert "Retry-After" not in fields

@@ -1,0 +1,104 @@
+"""Who is it, and is there room: what is asked of a connection before its request is read.
+
+The address is the peer's, unless the peer is a trusted proxy that brings
+somebody else: then a PROXY header says who, before the request, or a header
+field of the request does. The limits for one address concern whom the
+connection belongs to. A trusted proxy that brings nobody has none: it would be
+refused for all its clients together.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IAddress
+
+from rtcsig.codes import Refusal
+from rtcsig.door.address import host_text
+from rtcsig.door.proxies import hops_of
+from rtcsig.door.proxyheader import read_proxy_header
+from rtcsig.door.turnstile import Ticket, source_of
+from rtcsig.websocket.guarded import GuardedProtocol
+from rtcsig.websocket.request import field_values
+
+__all__ = ["ArrivingProtocol"]
+
+_MORE_ROOM = "raise --max-connections, and the limit of descriptors with it"
+
+
+class ArrivingProtocol(GuardedProtocol):
+    """A connection that is counted, and whose address is that of the client."""
+
+    _ticket: Ticket | None = None
+    _host: str | None = None  # of the client, as far as is known; None behind a unix socket
+    _before_request: bytes | None = None  # what came of a PROXY header that is awaited
+
+    def arrived(self, peer: IAddress) -> None:
+        """Count the connection in, and find out where it comes from."""
+        house = self.factory.house
+        if house.turnstile.is_full:
+            fields = {"max_connections": house.turnstile.max_connections, "remedy": _MORE_ROOM}
+            house.reporter.state("server is full", fields)
+        self._ticket = house.turnstile.enter()
+        if isinstance(peer, IPv4Address | IPv6Address):
+            self._host = peer.host
+        if not self.factory.expects_proxy_header:
+            self._belongs_to(self._host)
+        elif self._host in house.proxies:
+            self._before_request = b""
+        else:
+            raise Refusal(HTTPStatus.FORBIDDEN, "this port is for proxies, and yours is not known")
+
+    def before_request(self, data: bytes) -> bytes:
+        """Take the PROXY header, where one is expected."""
+        if self._before_request is None:
+            return data
+        data = self._before_request + data
+        try:
+            header = read_proxy_header(data)
+        except ValueError:
+            raise Refusal(HTTPStatus.BAD_REQUEST, "this port needs a PROXY header") from None
+        if header is None:
+            self._before_request = data
+            return b""
+        self._before_request = None
+        if header.host is not None:
+            self.address = self.peer = host_text(header.host, header.port)
+            self._belongs_to(header.host)
+        return data[header.length :]
+
+    def heed_forwarding(self) -> None:
+        """Believe the request's word about its client, if it comes from a trusted proxy."""
+        house = self.factory.house
+        header = house.settings.proxy_header
+        values = field_values(self.http_request_data, header)
+        if not values:
+            return
+        if self._host not in house.proxies:
+            # A proxy that nobody named: all its clients count as one address.
+            self._report("forwarding not believed", header, header=header, remedy="--trusted-proxy")
+            return
+        client = house.proxies.client_of(self._host, hops_of(header, ",".join(values)))
+        if client is not None and client != self._host:
+            self.address = self.peer = host_text(client, None)
+            self._belongs_to(client)
+
+    def refused(self) -> None:
+        """Count the connection out: nobody shall keep others out by being refused."""
+        if self._ticket is not None:
+            self._ticket.left()
+
+    gone = refused
+
+    def is_open_now(self) -> None:
+        """Count it as half open no longer."""
+        if self._ticket is not None:
+            self._ticket.opened()
+
+    def _belongs_to(self, host: str | None) -> None:
+        """Hold the limits for one address against the client at ``host``."""
+        self._host = host
+        house = self.factory.house
+        if self._ticket is not None and host is not None and host not in house.proxies:
+            self._ticket.comes_from(source_of(host), house.clock.seconds())
