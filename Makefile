@@ -9,13 +9,16 @@ empty :=
 PYENV_BINS := $(wildcard $(shell command -v pyenv >/dev/null && pyenv root)/versions/3.1[1-9]*/bin)
 export PATH := $(PATH):$(subst $(empty) $(empty),:,$(PYENV_BINS))
 
-.PHONY: help serve test check clean
+.PHONY: help serve test check faults survival soak clean
 
 help:
-	@echo "make serve   run the server on its defaults, ws://127.0.0.1:8000/"
-	@echo "make test    all tests: lint, types, matrix, package, conformance, real clients"
-	@echo "make check   two minutes: lint, types and the tests on this Python"
-	@echo "make clean   remove what the others made"
+	@echo "make serve     run the server on its defaults, ws://127.0.0.1:8000/"
+	@echo "make test      all tests: lint, types, matrix, package, conformance, real clients, faults"
+	@echo "make check     two minutes: lint, types and the tests on this Python"
+	@echo "make faults    each fault against a real process; writes docs/faults.md"
+	@echo "make survival  the same attacks against other servers; writes docs/survival.md"
+	@echo "make soak      all misbehaviours at once; MINUTES=10 CONNECTIONS=1000000"
+	@echo "make clean     remove what the others made"
 
 serve: $(BIN)/rtcsig
 	$(BIN)/rtcsig serve $(ARGS)
@@ -29,8 +32,20 @@ check: $(BIN)/tox
 	@$(BIN)/tox run -e lint,types,coverage; status=$$?; \
 	    $(BIN)/python .ci/counts.py artefacts/tests; exit $$status
 
+faults: $(BIN)/tox
+	$(BIN)/tox run -e faults
+
+survival: $(BIN)/tox
+	$(BIN)/tox run -e survival
+
+soak: export MINUTES ?= 10
+soak: export CONNECTIONS ?= 1000000
+soak: $(BIN)/tox
+	$(BIN)/tox run -e soak
+
 clean:
-	rm -rf $(VENV) .tox artefacts dist node_modules tests/interop/node_modules
+	rm -rf $(VENV) .tox artefacts dist node_modules tests/interop/node_modules \
+	    tests/survival/peers/node_modules
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.markdown import table
+
 __all__ = ["NOT_OK_BECAUSE", "Case", "page", "read_cases"]
 
 GOOD = ("OK", "NON-STRICT", "INFORMATIONAL")
@@ -107,10 +109,11 @@ def page(cases: Sequence[Case], versions: dict[str, str], flags: Iterable[str]) 
             "",
             f"    twistd -n rtcsig {' '.join(flags)}",
             "",
-            f"{verdicts['FAILED']} failed. The suite sends messages of up to 16 MiB, and some of",
-            "its cases end unfinished, as failed, when the server pings: hence these settings.",
+            f"{verdicts['FAILED']} failed. The suite sends messages of up to 16 MiB, in thousands",
+            "of frames, as fast as can be, and some of its cases end unfinished, as failed, when",
+            "the server pings: hence these settings.",
             "",
-            *_table(("cases", *columns), [*counts, total], right=len(columns)),
+            *table(("cases", *columns), [*counts, total], right=len(columns)),
             "",
             "NON-STRICT is allowed, but not what the RFC recommends. INFORMATIONAL is",
             "not laid down by the RFC. The worse of a case's two verdicts is counted: on the",
@@ -118,7 +121,7 @@ def page(cases: Sequence[Case], versions: dict[str, str], flags: Iterable[str]) 
             "",
             "## What is not OK",
             "",
-            *_table(
+            *table(
                 ("case", "verdict", "what is done", "what is expected", "why it is so"),
                 [_row(case) for case in cases if case.verdict != "OK"],
             ),
@@ -135,14 +138,3 @@ def _counts(cases: Sequence[Case], columns: Sequence[str]) -> tuple[str, ...]:
 def _row(case: Case) -> tuple[str, ...]:
     why = NOT_OK_BECAUSE.get(case.id, case.result)
     return (case.id, case.verdict, case.description, case.expectation, why)
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], right: int = 0) -> Iterable[str]:
-    """Lines of a Markdown table; the last ``right`` columns are flushed right."""
-    yield _line(head)
-    yield _line(["---"] * (len(head) - right) + ["---:"] * right)
-    yield from (_line(row) for row in rows)
-
-
-def _line(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(' '.join(cell.replace('|', '/').split()) for cell in cells)} |"

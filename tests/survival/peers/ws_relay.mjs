@@ -1,0 +1,28 @@
+// `ws` as a relay, in the manner of its README: one listener for errors, one for
+// messages. What the README has no word on, JSON and who is who, is guarded here.
+
+import { WebSocket, WebSocketServer } from "ws";
+
+const clients = new Map();
+const server = new WebSocketServer({ host: "127.0.0.1", port: Number(process.argv[2]) });
+
+server.on("connection", (socket, request) => {
+  const id = decodeURIComponent(request.url.split("/")[1]);
+  clients.set(id, socket);
+
+  socket.on("error", console.error);
+  socket.on("message", (data) => {
+    try {
+      const message = JSON.parse(data);
+      const destination = clients.get(message.id);
+      if (destination?.readyState === WebSocket.OPEN) {
+        destination.send(JSON.stringify({ ...message, id }));
+      }
+    } catch (error) {
+      console.error(error.message);
+    }
+  });
+  socket.on("close", () => {
+    if (clients.get(id) === socket) clients.delete(id);
+  });
+});
