@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,9 +29,14 @@ class Ended:
         return [*self.stdout.splitlines(), *self.stderr.splitlines()]
 
 
-def run_twistd(*arguments: str, folder: Path, **environment: str) -> Ended:
-    """Run ``twistd`` in ``folder`` until it ends; a daemon's parent ends when the daemon runs."""
-    return _run([sys.executable, "-c", TWISTD, *arguments], folder, environment)
+def run_twistd(
+    *arguments: str, folder: Path, before: Sequence[str] = (), **environment: str
+) -> Ended:
+    """Run ``twistd`` in ``folder`` until it ends; a daemon's parent ends when the daemon runs.
+
+    ``before`` is a command that runs it, with its own arguments.
+    """
+    return _run([*before, sys.executable, "-c", TWISTD, *arguments], folder, environment)
 
 
 def run_rtcsig(*arguments: str, folder: Path) -> Ended:

@@ -1,41 +1,76 @@
-"""On SIGUSR2 the server writes its books to the file ``books`` in its folder, as JSON."""
+"""On SIGUSR2 the server writes its books to the file ``books`` in its folder, as JSON.
 
+Objects are counted only when there is a file ``objects-wanted``.
+"""
+
+import functools
 import gc
 import json
+import os
 import signal
 from collections import Counter
+from enum import Enum
 from pathlib import Path
 
-from rtcsig.door import ledger
+from rtcsig.door.ledger import Ledger
+from rtcsig.websocket.factory import House
 
-_init = ledger.Ledger.__init__
-_ledgers = []
+_WANTED = Path("objects-wanted")
 
 
-def __init__(self):  # noqa: N807 it takes the place of one
-    """Remember the ledger."""
-    _init(self)
-    _ledgers.append(self)
+def _plain(value):
+    """A value of the ledger as JSON has it; keys of several parts are joined by slashes."""
+    if isinstance(value, dict):
+        return {_key(key): _plain(item) for key, item in value.items()}
+    return value if isinstance(value, int | float | str | None) else str(value)
+
+
+def _key(key):
+    if isinstance(key, tuple):
+        return "/".join(map(_key, key))
+    return key.name if isinstance(key, Enum) else str(key)
+
+
+def _ours():
+    """All objects of classes of ours."""
+    gc.collect()
+    return [each for each in gc.get_objects() if str(type(each).__module__).startswith("rtcsig.")]
+
+
+@functools.cache
+def _the_one(kind):
+    """The one object of this class."""
+    (one,) = (each for each in _ours() if type(each) is kind)
+    return one
 
 
 def _objects():
-    """How many objects of classes of ours there are, by class."""
-    gc.collect()
-    kinds = Counter(type(each) for each in gc.get_objects())
-    return {
-        f"{kind.__module__}.{kind.__qualname__}": count
-        for kind, count in kinds.items()
-        if str(kind.__module__).startswith("rtcsig.")
+    """How many objects there are, by class. This takes time, in which nobody is served."""
+    if not _WANTED.exists():
+        return None
+    _WANTED.unlink()
+    return Counter(f"{type(each).__module__}.{type(each).__qualname__}" for each in _ours())
+
+
+def _write():
+    ledger = _the_one(Ledger)
+    books = {
+        "readings": [[each.name, each.labels, each.value] for each in ledger.readings()],
+        "ledger": _plain(vars(ledger)),
+        "objects": _objects(),
+        "connections": len(_the_one(House).connections),
+        "descriptors": len(os.listdir("/proc/self/fd")) - 1,
     }
-
-
-def _write(number, frame):
-    (books,) = _ledgers
-    readings = [[each.name, each.labels, each.value] for each in books.readings()]
     new = Path("books.new")
-    new.write_text(json.dumps({"readings": readings, "objects": _objects()}), encoding="utf-8")
+    new.write_text(json.dumps(books), encoding="utf-8")
     new.rename("books")
 
 
-ledger.Ledger.__init__ = __init__
-signal.signal(signal.SIGUSR2, _write)
+def _asked(number, frame):
+    """Leave the writing to the reactor: here, anything may be half done."""
+    from twisted.internet import reactor
+
+    reactor.callFromThread(_write)
+
+
+signal.signal(signal.SIGUSR2, _asked)
