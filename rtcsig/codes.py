@@ -50,19 +50,26 @@ class Refusal(Exception):
     """A connection is refused before it is open; the client gets an HTTP answer.
 
     ``reason`` is sent to the client as it stands: it is our sentence and
-    never holds text of an exception or of the client. ``retry_after_s`` says
-    when coming back may make sense (RFC 9110, 10.2.3).
+    never holds text of an exception or of the client. ``label`` is the word it
+    is counted by. ``retry_after_s`` says when coming back may make sense (RFC
+    9110, 10.2.3).
 
     One that is raised is made anew each time: an exception keeps the frames
     that it went through, and one that is raised again keeps more and more.
     """
 
     def __init__(
-        self, status: HTTPStatus, reason: str, *, retry_after_s: int | None = None
+        self,
+        status: HTTPStatus,
+        reason: str,
+        *,
+        label: str = "request",
+        retry_after_s: int | None = None,
     ) -> None:
         super().__init__(f"{status.value} {reason}")
         self.status = status
         self.reason = reason
+        self.label = label
         self.retry_after_s = retry_after_s
 
 

@@ -57,7 +57,7 @@ class SignallingService(Service):
             mounts=MountTable(_mounts(settings, Hub())),
             origins=_origins(settings),
             proxies=_proxies(settings),
-            turnstile=Turnstile(settings.max_connections, _source_limits(settings), ledger),
+            turnstile=Turnstile(settings.max_connections, _source_limits(settings)),
             ledger=ledger,
             reporter=Reporter(self.log, reactor, ledger),
             clock=reactor,

@@ -46,6 +46,7 @@ def _bad_id(fault: str) -> Refusal:
     return Refusal(
         HTTPStatus.BAD_REQUEST,
         f"the peer id in the path {fault}: connect to ws://HOST:PORT/<peer id>",
+        label="peer-id",
     )
 
 

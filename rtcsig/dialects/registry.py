@@ -52,4 +52,4 @@ class MountTable:
             rest = path[len(prefix) :]
             if path.startswith(prefix) and (not rest or rest.startswith("/")):
                 return mount, rest or "/"
-        raise Refusal(HTTPStatus.NOT_FOUND, "nothing is mounted under this path")
+        raise Refusal(HTTPStatus.NOT_FOUND, "nothing is mounted under this path", label="path")

@@ -48,7 +48,9 @@ class OriginPolicy:
         """Raise ``Refusal`` (403) for an origin outside the allow-list, or for none."""
         if origin is None:
             if not self._absent_is_allowed:
-                raise Refusal(HTTPStatus.FORBIDDEN, "a request needs an origin here")
+                raise Refusal(
+                    HTTPStatus.FORBIDDEN, "a request needs an origin here", label="no-origin"
+                )
             return
         if not self._allowed:
             return
@@ -57,4 +59,4 @@ class OriginPolicy:
         except ValueError:
             known = False
         if not known:
-            raise Refusal(HTTPStatus.FORBIDDEN, "this origin is not allowed")
+            raise Refusal(HTTPStatus.FORBIDDEN, "this origin is not allowed", label="origin")

@@ -28,10 +28,9 @@ class Ledger:
 
     Counters, each by a reason or by two: ``accept_errors`` and ``accept_pauses``
     by error name, ``set_up_failures`` and ``callback_failures`` by stage and
-    error name, ``turned_away`` by the limit that was reached, ``refusals`` by
-    HTTP status, ``closes`` by the close code that we sent, ``timeouts`` by what
-    was waited for, ``excesses`` by what a peer sent too much of,
-    ``dropped_messages`` and ``dropped_log_lines`` by reason.
+    error name, ``refusals`` by HTTP status and label, ``closes`` by the close
+    code that we sent, ``timeouts`` by what was waited for, ``excesses`` by what a
+    peer sent too much of, ``dropped_messages`` and ``dropped_log_lines`` by reason.
 
     Gauges: ``states``, ``max_connections``, ``descriptors`` in use, their limit
     and ``lag_s``, by which the reactor's timers are late. None is not known.
@@ -48,8 +47,7 @@ class Ledger:
         self.accept_pauses: Counter[str] = Counter()
         self.set_up_failures: Counter[tuple[str, str]] = Counter()
         self.callback_failures: Counter[tuple[str, str]] = Counter()
-        self.turned_away: Counter[str] = Counter()
-        self.refusals: Counter[int] = Counter()
+        self.refusals: Counter[tuple[int, str]] = Counter()
         self.closes: Counter[int] = Counter()
         self.timeouts: Counter[str] = Counter()
         self.excesses: Counter[str] = Counter()
@@ -100,8 +98,7 @@ _COUNTERS = {
     "accept_pauses": ("error",),
     "set_up_failures": ("stage", "error"),
     "callback_failures": ("stage", "error"),
-    "turned_away": ("reason",),
-    "refusals": ("status",),
+    "refusals": ("status", "reason"),
     "closes": ("code",),
     "timeouts": ("reason",),
     "excesses": ("reason",),

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from rtcsig.codes import Refusal
-from rtcsig.door.ledger import Ledger
 from rtcsig.door.talk import BURST_S
 
 __all__ = ["SourceLimits", "Ticket", "Turnstile", "source_of"]
@@ -48,17 +47,15 @@ class Turnstile:
     """Counts connections in and out, and refuses those beyond the limits.
 
     ``is_lagging`` is set by who watches the reactor: meanwhile everybody is
-    refused. Refusals are counted in the ledger by what they are for, and ask
-    the client to come back after a random time: those who were refused
-    together shall not come back together.
+    refused. A refusal asks the client to come back after a random time: those
+    who were refused together shall not come back together.
     """
 
-    def __init__(self, max_connections: int, limits: SourceLimits, ledger: Ledger) -> None:
+    def __init__(self, max_connections: int, limits: SourceLimits) -> None:
         self.max_connections = max_connections
         self.is_lagging = False
         self.connections = 0
         self._limits = limits
-        self._ledger = ledger
         self._random = random.Random()
         self._sources: dict[str, _Source] = {}
         # Sources without a connection, kept only until their rate is forgotten.
@@ -127,8 +124,7 @@ class Turnstile:
         return self._refusal(f"address-{what}", HTTPStatus.TOO_MANY_REQUESTS, reason)
 
     def _refusal(self, label: str, status: HTTPStatus, reason: str) -> Refusal:
-        self._ledger.turned_away[label] += 1
-        return Refusal(status, reason, retry_after_s=self.retry_after_s())
+        return Refusal(status, reason, label=label, retry_after_s=self.retry_after_s())
 
     def retry_after_s(self) -> int:
         """When to come back, in seconds: for each client another time."""

@@ -48,7 +48,11 @@ class ArrivingProtocol(GuardedProtocol):
         elif self._host in house.proxies:
             self._before_request = b""
         else:
-            raise Refusal(HTTPStatus.FORBIDDEN, "this port is for proxies, and yours is not known")
+            raise Refusal(
+                HTTPStatus.FORBIDDEN,
+                "this port is for proxies, and yours is not known",
+                label="unknown-proxy",
+            )
 
     def before_request(self, data: bytes) -> bytes:
         """Take the PROXY header, where one is expected."""
@@ -58,7 +62,9 @@ class ArrivingProtocol(GuardedProtocol):
         try:
             header = read_proxy_header(data)
         except ValueError:
-            raise Refusal(HTTPStatus.BAD_REQUEST, "this port needs a PROXY header") from None
+            raise Refusal(
+                HTTPStatus.BAD_REQUEST, "this port needs a PROXY header", label="proxy-header"
+            ) from None
         if header is None:
             self._before_request = data
             return b""

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["OUR_FAULT", "EndingProtocol"]
 
-OUR_FAULT = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "a fault of the server")
-_TOO_LATE = Refusal(HTTPStatus.REQUEST_TIMEOUT, "the request did not come in time")
+OUR_FAULT = Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "a fault of the server", label="fault")
+_TOO_LATE = Refusal(HTTPStatus.REQUEST_TIMEOUT, "the request did not come in time", label="timeout")
 # A timer that is so late was late because the process stood still, and what
 # the peer said meanwhile is not read yet: it gets as long as this to be read.
 _LATE_S = 0.5
@@ -75,7 +75,12 @@ class EndingProtocol(WebSocketServerProtocol):
         else:
             retry_after_s = self.factory.house.turnstile.retry_after_s()
             self._refuse(
-                Refusal(HTTPStatus.SERVICE_UNAVAILABLE, reason, retry_after_s=retry_after_s)
+                Refusal(
+                    HTTPStatus.SERVICE_UNAVAILABLE,
+                    reason,
+                    label="stopping",
+                    retry_after_s=retry_after_s,
+                )
             )
 
     def _refuse(self, refusal: Refusal, headers: tuple[tuple[str, str], ...] = ()) -> None:
@@ -83,7 +88,7 @@ class EndingProtocol(WebSocketServerProtocol):
         if self._life is not State.HANDSHAKE or self.state != self.STATE_CONNECTING:
             return
         status = refusal.status.value
-        self.factory.house.ledger.refusals[status] += 1
+        self.factory.house.ledger.refusals[status, refusal.label] += 1
         try:
             target = getattr(self, "http_request_uri", "").partition("?")[0]
             self._report(

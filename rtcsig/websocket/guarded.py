@@ -139,7 +139,9 @@ class GuardedProtocol(EndingProtocol):
         limit = self.factory.house.settings.max_request_head_bytes
         if head_is_too_large(self.data, data, limit):
             raise Refusal(
-                HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the request head is too large"
+                HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "the request head is too large",
+                label="head-size",
             )
         return data
 

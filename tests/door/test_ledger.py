@@ -16,8 +16,7 @@ COUNTERS = {
     "accept_pauses": ["error"],
     "set_up_failures": ["stage", "error"],
     "callback_failures": ["stage", "error"],
-    "turned_away": ["reason"],
-    "refusals": ["status"],
+    "refusals": ["status", "reason"],
     "closes": ["code"],
     "timeouts": ["reason"],
     "excesses": ["reason"],
@@ -89,8 +88,8 @@ def test_each_server_has_its_own_books():
     """What one counts, the other does not see."""
     one, other = Ledger(), Ledger()
     moved(one, Event.MADE)
-    one.refusals[403] += 1
-    assert (other.connections, other.refusals[403]) == (0, 0)
+    one.refusals[403, "origin"] += 1
+    assert (other.connections, other.refusals[403, "origin"]) == (0, 0)
 
 
 def test_what_is_not_known_is_not_read():

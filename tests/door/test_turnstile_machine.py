@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from rtcsig.codes import Refusal
-from rtcsig.door.ledger import Ledger
 from rtcsig.door.talk import BURST_S
 from rtcsig.door.turnstile import SourceLimits, Turnstile
 
@@ -44,7 +43,7 @@ class Counting(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.turnstile = Turnstile(MAX_CONNECTIONS, LIMITS, Ledger())
+        self.turnstile = Turnstile(MAX_CONNECTIONS, LIMITS)
         self.held = []
         self.now_s = 0.0
 

@@ -55,7 +55,7 @@ def test_a_full_server(trial):
                 assert statuses[503] == len(peers) - ROOM
                 refused += statuses[503]
                 leave(run, peers)
-        assert run.count("turned_away", reason="full") == refused
+        assert run.count("refusals", reason="full") == refused
         run.seen = f"each time {ROOM} served, all others 503 with Retry-After: {refused}"
 
 

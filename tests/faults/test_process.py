@@ -19,7 +19,7 @@ SOME = 20  # messages of the control clients
 def stand_still(run: Trial, staller: Peer, stall_s: float) -> None:
     """Let the reactor stand still; those who come meanwhile get 503, later they are served."""
     before = run.server.log.count(STANDS_STILL)
-    lagged = run.count("turned_away", reason="lagging")
+    lagged = run.count("refusals", reason="lagging")
     staller.send({"id": "staller", "stall_s": stall_s})
     wait_until(lambda: run.server.log.count(STANDS_STILL) > before, what=STANDS_STILL)
     newcomers = [run.connected() for _ in range(run.random.randrange(1, 5))]
@@ -28,7 +28,7 @@ def stand_still(run: Trial, staller: Peer, stall_s: float) -> None:
         assert status == 503
         assert 1 <= int(fields["retry-after"]) <= 10
         newcomer.socket.close()
-    assert run.count("turned_away", reason="lagging") >= lagged + len(newcomers)
+    assert run.count("refusals", reason="lagging") >= lagged + len(newcomers)
     assert staller.receive()["id"] == "staller"
     wait_until(lambda: is_served(run), what="a newcomer is served again")
 
@@ -52,7 +52,7 @@ def test_the_reactor_stands_still(trial):
                 staller = run.connected("/staller")
                 stand_still(run, staller, run.random.uniform(1.0, 1.5))
                 staller.close()
-        refused = run.count("turned_away", reason="lagging")
+        refused = run.count("refusals", reason="lagging")
         assert "reactor lags" in run.server.log
         run.seen = f"503 for {refused} newcomers, served again after it; nobody lost"
 

@@ -23,7 +23,7 @@ class Watched:
     def __init__(self, max_lag_s=MAX_LAG_S):
         self.clock = SteadyClock()
         self.ledger = Ledger()
-        self.turnstile = Turnstile(10, SourceLimits(), self.ledger)
+        self.turnstile = Turnstile(10, SourceLimits())
         self.reporter = Reporter(Logger("rtcsig"), self.clock, self.ledger)
         self.pulse = Pulse(self.ledger, self.turnstile, self.reporter, self.clock, max_lag_s)
 

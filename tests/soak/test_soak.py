@@ -96,7 +96,7 @@ def test_all_misbehaviours_at_once(record_property):
         control_p50_ms=round(window.quantile_ms(0.5), 2),
         control_p99_ms=round(window.quantile_ms(0.99), 2),
         refusals=books.sum("refusals"),
-        turned_away=books.sum("turned_away"),
+        refused_429=books.sum("refusals", status="429"),
         closes=books.sum("closes"),
         excesses=books.sum("excesses"),
     )

@@ -157,7 +157,6 @@ def house_of(clock: Clock, dialect: Dialect | None = None, **settings: Any) -> H
                 checked.max_half_open_per_address,
                 checked.max_connection_rate_per_address,
             ),
-            ledger,
         ),
         ledger=ledger,
         reporter=Reporter(Logger("rtcsig"), clock, ledger),

@@ -70,7 +70,7 @@ class TestRoom:
         first.lost()
         refused.lost()
         assert status_of(house) == 101
-        assert house.ledger.turned_away == {"full": 1}
+        assert house.ledger.refusals == {(503, "full"): 1}
         (line,) = logged.lines("server is full")
         assert line["fields"]["max_connections"] == 2
         assert "--max-connections" in line["fields"]["remedy"]
@@ -82,8 +82,7 @@ class TestRoom:
         for _ in range(50):
             arrive(house)[0].lost()
         assert len(logged.lines("server is full")) < 10
-        assert house.ledger.turned_away == {"full": 50}
-        assert house.ledger.refusals == {503: 50}
+        assert house.ledger.refusals == {(503, "full"): 50}
 
     def test_while_the_reactor_lags_it_is_503(self, house):
         """Asked to come back; those who are in are served on."""
@@ -128,7 +127,7 @@ class TestOneAddress:
         assert status == 429
         assert asks_to_come_back(head)
         assert status_of(house, BOB) == 101
-        assert house.ledger.turned_away == {f"address-{what}": 1}
+        assert house.ledger.refusals == {(429, f"address-{what}"): 1}
         waiting.lost()
         assert status_of(house) == 101
 
@@ -146,7 +145,7 @@ class TestOneAddress:
         assert status_of(house, BOB) == 101
         clock.advance(1)
         assert [status_of(house), status_of(house)] == [101, 429]
-        assert house.ledger.turned_away == {"address-rate": 2}
+        assert house.ledger.refusals == {(429, "address-rate"): 2}
 
     def test_an_ipv6_network_is_one_address(self, house):
         """Of 64 bits; IPv4 within IPv6 is the IPv4 address."""
@@ -241,7 +240,7 @@ def test_a_refused_connection_gives_its_place_back(house):
     house = house(max_connections=2, max_connections_per_address=1)
     peers = [arrive(house)[0] for _ in range(4)]
     assert house.turnstile.connections == 1
-    assert house.ledger.turned_away == {"address-connections": 3}
+    assert house.ledger.refusals == {(429, "address-connections"): 3}
     for peer in peers:
         peer.lost()
     assert house.turnstile.connections == 0

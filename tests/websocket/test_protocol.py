@@ -95,7 +95,7 @@ class TestRequest:
         assert peer.http_answer()[0] == 431
         assert peer.transport.ends == ["half"]
         assert len(peer.protocol.data) == 0
-        assert house.ledger.refusals == {431: 1}
+        assert house.ledger.refusals == {(431, "head-size"): 1}
 
     def test_the_largest_head_is_taken(self, clock, sessions):
         """A head of exactly the limit is no offence, one byte more is."""
