@@ -93,7 +93,7 @@ def test_the_machine_has_no_resources(trial):
                     )
                 assert_served(newcomers)
         run.seen = f"listener paused {run.count('accept_pauses')} times; all newcomers were served"
-        assert "remedy=" in run.server.log
+        run.server.wait_for("remedy=")
 
 
 @pytest.mark.needs("strace")

@@ -25,6 +25,7 @@ def server() -> Iterator[ServerProcess]:
             yield started
             assert relays(ann, bob)
         wait_until(lambda: started.descriptors() == base, what="all descriptors are given back")
+        assert started.stop() == 0
         failures = context(started.log, "connection failed")
         assert len(failures) == started.log.count("Traceback") == 1
 
@@ -41,7 +42,8 @@ def relays(ann: Peer, bob: Peer) -> bool:
 
 
 def stages(server: ServerProcess) -> list[str]:
-    """At which stages connections failed, by the log."""
+    """At which stages connections failed, by the log, which has at least one."""
+    server.wait_for("connection failed")
     return [line["stage"] for line in context(server.log, "connection failed")]
 
 
@@ -117,7 +119,7 @@ def test_a_session_that_fails_when_it_is_closed(server, connect):
 def test_a_session_that_fails_when_its_peer_is_gone(server, connect):
     """A reset of the peer ends in the same way: one line, and the id is a new peer's."""
     connect(server, "/eve/bad-closed").reset()
-    wait_until(lambda: stages(server), what="the reset is noticed")
+    assert stages(server) == ["close"]
     successor = connect(server, "/eve")
     assert reaches(server, "eve")
     assert successor.receive()["id"] == "seeker"

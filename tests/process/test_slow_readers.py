@@ -65,7 +65,7 @@ def test_a_full_queue(connect, slow_socket):
         before = server.resident_bytes()
         assert not flood(flooder, times=1000)
         assert server.resident_bytes() - before < 8 * MIB
-        assert why_too_slow(server) == ["bytes"]
+        wait_until(lambda: why_too_slow(server) == ["bytes"], what="the peer is found too slow")
         assert Peer.over(slow_socket).wait_for_end() == "reset"
         flooder.close()
 

@@ -182,6 +182,10 @@ class ServerProcess:
         """The log so far."""
         return self.log_path.read_text(encoding="utf-8")
 
+    def wait_for(self, text: str) -> None:
+        """Wait until the log has this text: lines are written a little after the event."""
+        wait_until(lambda: text in self.log, what=f"the log has {text!r}")
+
     def descriptors(self) -> int:
         """How many descriptors the server has open."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))
