@@ -205,14 +205,14 @@ class Settings:
         "While timers are later than this, newcomers are answered 503. 0 for no bound.",
     )
     max_message_rate: int = _setting(
-        1000,
+        5000,
         _whole(0, 1 << 30),
         "PER_SECOND",
         "Messages in a second from one peer in the long run, five times as many at once; beyond "
         "it the connection ends with 1008. 0 for no bound.",
     )
     max_byte_rate: int = _setting(
-        1 << 22,
+        1 << 24,
         _whole(0, 1 << 30),
         "BYTES_PER_SECOND",
         "The same for bytes.",
