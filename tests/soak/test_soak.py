@@ -28,7 +28,7 @@ RESETS_PER_S = 1500  # of each
 SETTLED_S = 60.0
 FLAGS = (
     "--open-timeout-s=2", "--ping-interval-s=3", "--pong-timeout-s=2", "--close-timeout-s=2",
-    "--slow-reader-timeout-s=2", "--max-connections-per-address=10", "--max-message-rate=1000",
+    "--slow-reader-timeout-s=2", "--max-connections-per-address=25", "--max-message-rate=1000",
     "--log-format=json",
 )  # fmt: skip
 
