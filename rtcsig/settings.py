@@ -199,7 +199,7 @@ class Settings:
         "once; beyond it the answer is 429. 0 for no bound.",
     )
     max_lag_s: float = _setting(
-        1.0,
+        2.0,
         _seconds(0, 3600),
         "SECONDS",
         "While timers are later than this, newcomers are answered 503. 0 for no bound.",
