@@ -205,7 +205,7 @@ class Settings:
         "While timers are later than this, newcomers are answered 503. 0 for no bound.",
     )
     max_message_rate: int = _setting(
-        5000,
+        10_000,
         _whole(0, 1 << 30),
         "PER_SECOND",
         "Messages in a second from one peer in the long run, five times as many at once; beyond "
