@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.commands import run_rtcsig, run_twistd
+from tests.support.server import wait_until
 
 FOREGROUND = ("-n", "--pidfile=", "rtcsig", "--listen=tcp:0:interface=127.0.0.1")
 WRONG_FLAGS = [
@@ -134,7 +135,8 @@ def test_a_daemon_with_a_taken_port(taken, tmp_path):
     assert endpoint in ended.stdout + ended.stderr
     assert "Traceback" not in ended.stdout + ended.stderr
     assert "Traceback" not in log.read_text(encoding="utf-8")
-    assert not pid_file.exists()
+    # The daemon tidies up after it has told the process on the terminal.
+    wait_until(lambda: not pid_file.exists(), what="the pid file is removed")
 
 
 def test_a_daemon_with_a_wrong_flag(tmp_path):
