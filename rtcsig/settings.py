@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rtcsig.values import one_of, path_and_dialect, seconds, text, whole
+
 __all__ = ["CONFIG_FLAG", "ENVIRONMENT_PREFIX", "Setting", "SettingError", "Settings", "declared"]
 
 ENVIRONMENT_PREFIX = "RTCSIG_"
@@ -25,8 +27,6 @@ ENVIRONMENT_PREFIX = "RTCSIG_"
 _KUBERNETES = re.compile(
     r"RTCSIG_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_[0-9]+_[A-Z]+(_(PROTO|PORT|ADDR))?)?)"
 )
-# What can stand in the path of a request (RFC 3986, 3.3).
-_PATH = re.compile(r"[A-Za-z0-9/._~!$&'()*+,;=:@%-]+")
 CONFIG_FLAG = "config"
 
 
@@ -54,56 +54,6 @@ class Setting:
         return self.name.replace("_", "-")
 
 
-def _whole(low: int, high: int) -> Callable[[Any], int]:
-    def parse(raw: Any) -> int:
-        try:
-            number = int(raw) if isinstance(raw, str) else raw
-        except ValueError:
-            number = None
-        if type(number) is not int or not low <= number <= high:
-            raise ValueError(f"must be a whole number from {low} to {high}")
-        return number
-
-    return parse
-
-
-def _seconds(low: float, high: float) -> Callable[[Any], float]:
-    def parse(raw: Any) -> float:
-        try:
-            number = float(raw) if isinstance(raw, str | int | float) else None
-        except (ValueError, OverflowError):
-            number = None
-        if number is None or isinstance(raw, bool) or not low <= number <= high:
-            raise ValueError(f"must be a number of seconds from {low:g} to {high:g}")
-        return number
-
-    return parse
-
-
-def _one_of(*choices: str) -> Callable[[Any], str]:
-    def parse(raw: Any) -> str:
-        if raw not in choices:
-            raise ValueError(f"must be one of {', '.join(choices)}")
-        return str(raw)
-
-    return parse
-
-
-def _text(raw: Any) -> str:
-    if not isinstance(raw, str) or not raw:
-        raise ValueError("must be a text that is not empty")
-    return raw
-
-
-def _mount(raw: Any) -> tuple[str, str]:
-    path, equals, dialect = _text(raw).rpartition("=")
-    if not equals or not path.startswith("/") or not dialect:
-        raise ValueError("must be PATH=DIALECT, and PATH begins with /")
-    if not _PATH.fullmatch(path):
-        raise ValueError("has a PATH that no request can have: percent-encode it")
-    return path, dialect
-
-
 def _setting(
     default: Any,
     parse: Callable[[Any], Any],
@@ -121,178 +71,178 @@ class Settings:
 
     listen: tuple[str, ...] = _setting(
         ("tcp:8000:interface=127.0.0.1",),
-        _text,
+        text,
         "ENDPOINT",
         "Where to listen, as a Twisted server endpoint description. Repeatable.",
     )
     mount: tuple[tuple[str, str], ...] = _setting(
         (("/", "datachannel"),),
-        _mount,
+        path_and_dialect,
         "PATH=DIALECT",
         "Which wire protocol answers under which path. Repeatable.",
     )
     backlog: int = _setting(
         1024,
-        _whole(1, 65_535),
+        whole(1, 65_535),
         "COUNT",
         "Connections that may wait in the kernel to be accepted, per listener; "
         "an endpoint description's own backlog goes first.",
     )
     allow_origin: tuple[str, ...] = _setting(
         (),
-        _text,
+        text,
         "ORIGIN",
         "A web origin whose pages may connect, e.g. https://example.org, or null. Repeatable; "
         "without any, all may.",
     )
     absent_origin: str = _setting(
         "allow",
-        _one_of("allow", "refuse"),
+        one_of("allow", "refuse"),
         "allow|refuse",
         "Whether a request without an Origin may connect: it comes from no browser.",
     )
     trusted_proxy: tuple[str, ...] = _setting(
         (),
-        _text,
+        text,
         "CIDR",
         "A network whose proxies are believed when they say whose connection they bring, "
         "e.g. 10.0.0.0/8, or unix. Repeatable.",
     )
     proxy_header: str = _setting(
         "x-forwarded-for",
-        _one_of("x-forwarded-for", "forwarded"),
+        one_of("x-forwarded-for", "forwarded"),
         "x-forwarded-for|forwarded",
         "The request header in which trusted proxies say it.",
     )
     proxy_protocol: tuple[str, ...] = _setting(
         (),
-        _text,
+        text,
         "ENDPOINT",
         "One of the --listen endpoints, whose connections begin with a PROXY protocol header, "
         "version 1 or 2, and come from trusted proxies only. Repeatable.",
     )
     max_connections: int = _setting(
         0,
-        _whole(0, 1 << 30),
+        whole(0, 1 << 30),
         "COUNT",
         "The most connections at once; beyond it the answer is 503. "
         "0 takes what the limit of descriptors allows.",
     )
     max_connections_per_address: int = _setting(
         1000,
-        _whole(0, 1 << 30),
+        whole(0, 1 << 30),
         "COUNT",
         "The most connections at once from one IPv4 address or IPv6 /64; beyond it the answer "
         "is 429. 0 for no bound.",
     )
     max_half_open_per_address: int = _setting(
         500,
-        _whole(0, 1 << 30),
+        whole(0, 1 << 30),
         "COUNT",
         "The same for connections whose WebSocket is not open yet.",
     )
     max_connection_rate_per_address: int = _setting(
         1000,
-        _whole(0, 1 << 30),
+        whole(0, 1 << 30),
         "PER_SECOND",
         "New connections in a second from one address in the long run, five times as many at "
         "once; beyond it the answer is 429. 0 for no bound.",
     )
     max_lag_s: float = _setting(
         2.0,
-        _seconds(0, 3600),
+        seconds(0, 3600),
         "SECONDS",
         "While timers are later than this, newcomers are answered 503. 0 for no bound.",
     )
     max_message_rate: int = _setting(
         10_000,
-        _whole(0, 1 << 30),
+        whole(0, 1 << 30),
         "PER_SECOND",
         "Messages in a second from one peer in the long run, five times as many at once; beyond "
         "it the connection ends with 1008. 0 for no bound.",
     )
     max_byte_rate: int = _setting(
         1 << 24,
-        _whole(0, 1 << 30),
+        whole(0, 1 << 30),
         "BYTES_PER_SECOND",
         "The same for bytes.",
     )
     max_control_frame_rate: int = _setting(
         100,
-        _whole(0, 1 << 30),
+        whole(0, 1 << 30),
         "PER_SECOND",
         "The same for pings and pongs.",
     )
     max_frames_per_message: int = _setting(
         128,
-        _whole(0, 1 << 30),
+        whole(0, 1 << 30),
         "COUNT",
         "The most frames that a message may come in; beyond it the connection ends with 1009. "
         "0 for no bound.",
     )
     max_message_bytes: int = _setting(
         65_536,
-        _whole(125, 1 << 30),
+        whole(125, 1 << 30),
         "BYTES",
         "The largest message that is taken, uncompressed; beyond it the connection ends with 1009.",
     )
     max_request_head_bytes: int = _setting(
         16_384,
-        _whole(1024, 1 << 20),
+        whole(1024, 1 << 20),
         "BYTES",
         "The largest HTTP request head that is taken; beyond it the answer is 431.",
     )
     open_timeout_s: float = _setting(
         5.0,
-        _seconds(0.1, 3600),
+        seconds(0.1, 3600),
         "SECONDS",
         "Time from accept until the WebSocket is open; then the answer is 408.",
     )
     ping_interval_s: float = _setting(
         25.0,
-        _seconds(0.1, 86_400),
+        seconds(0.1, 86_400),
         "SECONDS",
         "Longest time between a peer's pong and the next ping to it.",
     )
     pong_timeout_s: float = _setting(
         10.0,
-        _seconds(0.1, 3600),
+        seconds(0.1, 3600),
         "SECONDS",
         "Time for the pong; then the peer is taken for gone.",
     )
     close_timeout_s: float = _setting(
         5.0,
-        _seconds(0.1, 3600),
+        seconds(0.1, 3600),
         "SECONDS",
         "Time from the beginning of a connection's end until it is cut.",
     )
     max_backlog_bytes: int = _setting(
         1 << 20,
-        _whole(65_536, 1 << 30),
+        whole(65_536, 1 << 30),
         "BYTES",
         "Bytes queued for a peer that does not read; beyond it the connection ends with 1013.",
     )
     slow_reader_timeout_s: float = _setting(
         5.0,
-        _seconds(0.1, 3600),
+        seconds(0.1, 3600),
         "SECONDS",
         "Time that a peer's queue may stay full; then the connection ends with 1013.",
     )
     compression: str = _setting(
         "off",
-        _one_of("off", "deflate"),
+        one_of("off", "deflate"),
         "off|deflate",
         "Whether permessage-deflate is agreed to. It costs tens of kilobytes per connection.",
     )
     log_format: str = _setting(
         "text",
-        _one_of("text", "json"),
+        one_of("text", "json"),
         "text|json",
         "Log lines for people, or one JSON object each.",
     )
     log_level: str = _setting(
         "info",
-        _one_of("debug", "info", "warn", "error", "critical"),
+        one_of("debug", "info", "warn", "error", "critical"),
         "LEVEL",
         "The least level that is logged: debug, info, warn, error or critical.",
     )

@@ -20,7 +20,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "twisted_plugins": set(),
     "rtcsig": set(),
     "codes": set(),
-    "settings": set(),
+    "values": set(),
+    "settings": {"values"},
     "client": set(),
     "hub": {"codes"},
     "dialects": {"hub", "codes"},
@@ -35,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 PURE = (
     "rtcsig.codes",
     "rtcsig.settings",
+    "rtcsig.values",
     "rtcsig.hub",
     "rtcsig.dialects",
     "rtcsig.door.admission",
