@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from rtcsig.codes import Refusal
-from rtcsig.door.talk import BURST_S
+from rtcsig.door.talk import charge
 
 __all__ = ["SourceLimits", "Ticket", "Turnstile", "source_of"]
 
@@ -89,11 +89,10 @@ class Turnstile:
             raise self._too_many("connections", "too many connections from your address")
         if limits.half_open and source.half_open >= limits.half_open:
             raise self._too_many("half-open", "too many unfinished requests from your address")
-        if limits.connections_per_s:
-            paid_s = max(source.paid_s, now_s) + 1 / limits.connections_per_s
-            if paid_s > now_s + BURST_S:
-                raise self._too_many("rate", "too many new connections from your address")
-            source.paid_s = paid_s
+        paid_s, is_over = charge(source.paid_s, 1, limits.connections_per_s, now_s)
+        if is_over:
+            raise self._too_many("rate", "too many new connections from your address")
+        source.paid_s = paid_s
         self._sources[name] = source
         source.connections += 1
         source.half_open += 1
