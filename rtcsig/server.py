@@ -22,8 +22,10 @@ from rtcsig.door.descriptors import MAX_BEYOND, capacity, raise_descriptor_limit
 from rtcsig.door.gate import AcceptGate
 from rtcsig.door.ledger import Ledger
 from rtcsig.door.listeners import endpoint_of
+from rtcsig.door.poller import Poller
 from rtcsig.door.proxies import TrustedProxies
 from rtcsig.door.report import Reporter
+from rtcsig.door.transport import served_by
 from rtcsig.door.turnstile import SourceLimits, Turnstile
 from rtcsig.hub import Hub
 from rtcsig.ops.pulse import Pulse
@@ -74,6 +76,8 @@ class SignallingService(Service):
         """Listen, while the process may still have the right to do so."""
         super().privilegedStartService()
         self._make_room()
+        self._poller = Poller(self.reactor, self.house.outbox)
+        self._poller.start()
         for description, endpoint in self._endpoints:
             self._listen(description, endpoint)
 
@@ -131,6 +135,7 @@ class SignallingService(Service):
         self.ports.append(port)
         if isinstance(port, Port):
             house = self.house
+            port.transport = served_by(self._poller, port.transport)  # type: ignore[assignment]
             books = (house.ledger, house.reporter)
             gate = AcceptGate(port, description, *books, house.clock, has_room=self._has_room)
             self.gates.append(gate)
@@ -141,6 +146,7 @@ class SignallingService(Service):
         )
 
     def _finish(self, result: object) -> None:  # noqa: ARG002 a callback's signature
+        self._poller.stop()
         self.house.reporter.flush()
         self.log.info("rtcsig stopped: every connection has ended")
 

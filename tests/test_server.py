@@ -10,6 +10,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ReactorNotRunning
 from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
 from twisted.internet.threads import deferToThread
 
 from rtcsig import server
@@ -104,14 +105,14 @@ def test_an_endpoint_that_fails_otherwise(monkeypatch):
     failing.errback(RuntimeError("why"))
     monkeypatch.setattr(server, "endpoint_of", lambda *_: LateEndpoint(failing))
     with pytest.raises(CannotStart, match="why"):
-        SignallingService(Settings(), Clock()).privilegedStartService()
+        SignallingService(Settings(), MemoryReactorClock()).privilegedStartService()
 
 
 def test_an_endpoint_that_fails_late_is_logged(monkeypatch, logged):
     """Nobody is there to raise to."""
     late = Deferred()
     monkeypatch.setattr(server, "endpoint_of", lambda *_: LateEndpoint(late))
-    SignallingService(Settings(), Clock()).privilegedStartService()
+    SignallingService(Settings(), MemoryReactorClock()).privilegedStartService()
     late.errback(RuntimeError("why"))
     (error,) = logged.errors()
     assert error["log_failure"].type is RuntimeError

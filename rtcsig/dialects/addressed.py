@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import orjson
@@ -33,23 +32,14 @@ class MessageError(ValueError):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
-class Addressed:
-    """A message and its destination."""
-
-    destination: str
-    _text: bytes
-    _id_start: int
-    _id_end: int
-
-    def readdressed(self, value: bytes) -> bytes:
-        """The message with ``value``, a JSON text, in place of its ``id``."""
-        return self._text[: self._id_start] + value + self._text[self._id_end :]
+# A message's destination, and what stands before and behind the value of its ``id``.
+Addressed = tuple[str, bytes, bytes]
 
 
 def json_string(text: str) -> bytes:
     """``text`` as a JSON string in UTF-8; ``text`` must be encodable."""
-    return orjson.dumps(text)
+    # A copy: what orjson returns keeps the kilobytes that it was written into.
+    return bytes(memoryview(orjson.dumps(text)))
 
 
 def read_addressed(text: bytes) -> Addressed:
@@ -61,7 +51,32 @@ def read_addressed(text: bytes) -> Addressed:
     up. Raises ``MessageError`` with the code ``malformed-json``,
     ``not-an-object`` or ``no-destination``.
     """
-    _check_object(text)
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        value = _loads_lenient(text)
+    if type(value) is not dict:
+        raise MessageError("not-an-object", "the message is not a JSON object")
+    # Nearly always there is no doubt where the id is. Where nothing is written as
+    # ``\\u``, the name stands there as ``"id"``; where that stands once, and the
+    # object has such a member, this is it.
+    name = text.find(b'"id"')
+    if (
+        text[name + 4 : name + 6] == b':"'
+        and text.find(b'"id"', name + 4) < 0
+        and (text.find(b"\\") < 0 or b"\\u" not in text)
+    ):
+        destination = value.get("id")
+        start = name + 5
+        end = text.find(b'"', start + 1) + 1
+        # In a value with an escape, what was found may be a quote inside it.
+        if type(destination) is str and b"\\" not in text[start:end]:
+            return destination, text[:start], text[end:]
+    return _find_addressed(text)
+
+
+def _find_addressed(text: bytes) -> Addressed:
+    """Find the ``id`` of a message, however it is written."""
     starts = _id_starts(text)
     if len(starts) != 1:
         many = "no" if not starts else "more than one"
@@ -70,16 +85,7 @@ def read_addressed(text: bytes) -> Addressed:
     value = _STRING_OR_INTEGER.match(text, start)
     if value is None:
         raise MessageError("no-destination", 'the member "id" is no string and no integer')
-    return Addressed(_destination(value.group()), text, start, value.end())
-
-
-def _check_object(text: bytes) -> None:
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        value = _loads_lenient(text)
-    if type(value) is not dict:
-        raise MessageError("not-an-object", "the message is not a JSON object")
+    return _destination(value.group()), text[:start], text[value.end() :]
 
 
 def _loads_lenient(text: bytes) -> Any:

@@ -37,7 +37,9 @@ def peer_id_of_path(path: str) -> str:
         raise _bad_id("is empty")
     if len(peer_id) > MAX_PEER_ID_CHARACTERS:
         raise _bad_id(f"has more than {MAX_PEER_ID_CHARACTERS} characters")
-    if any(unicodedata.category(character) == "Cc" for character in peer_id):
+    if not peer_id.isprintable() and any(
+        unicodedata.category(character) == "Cc" for character in peer_id
+    ):
         raise _bad_id("has a control character")
     return peer_id
 
@@ -68,12 +70,12 @@ class DatachannelSession(Session):
     def received(self, text: bytes) -> None:
         """Pass the message on, or tell the sender why that is impossible."""
         try:
-            message = read_addressed(text)
+            destination, before, after = read_addressed(text)
         except MessageError as error:
             self._report("", error.code, str(error))
             return
-        if not self._namespace.route(message.destination, message.readdressed(self._quoted_id)):
-            self._report(message.destination, "peer-not-found", "no peer with this id is connected")
+        if not self._namespace.route(destination, before + self._quoted_id + after):
+            self._report(destination, "peer-not-found", "no peer with this id is connected")
 
     def received_binary(self, data: bytes) -> None:
         """Take a binary message for text, as one of the example servers does.

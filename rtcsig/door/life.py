@@ -17,11 +17,18 @@ states are, from MADE to LOST, by the one who moves them (``Ledger.moved``).
 from __future__ import annotations
 
 from enum import Enum, auto
+from typing import Any
 
 __all__ = ["Event", "IllegalTransition", "State", "after"]
 
 
-class State(Enum):
+class _Quick(Enum):
+    """Members are compared by identity, so they may be hashed by it, which takes no call."""
+
+    __hash__: Any = object.__hash__
+
+
+class State(_Quick):
     """Where a connection is in its life."""
 
     NEW = auto()  # accepted by the kernel, not set up yet
@@ -31,7 +38,7 @@ class State(Enum):
     CLOSED = auto()  # the transport is gone
 
 
-class Event(Enum):
+class Event(_Quick):
     """What happens to a connection."""
 
     MADE = auto()  # set-up succeeded

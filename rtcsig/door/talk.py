@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
-__all__ = ["BURST_S", "Rates", "Talk", "charge"]
+__all__ = ["BURST_S", "IN_ADVANCE_S", "Rates", "Talk", "charge"]
 
 BURST_S = 5.0
+IN_ADVANCE_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,38 +24,66 @@ class Rates:
 class Talk:
     """What one peer has said, as three token buckets.
 
-    Time is an argument, in seconds from any monotonic clock.
+    Of messages and bytes, which come all the time, some are charged at once and
+    in advance, so that the clock is read now and then only. What is charged so
+    and not used yet is kept: a burst can be larger by ``IN_ADVANCE_S`` worth.
+    ``seconds`` is any monotonic clock.
     """
 
-    __slots__ = ("_bytes_paid_s", "_control_frames_paid_s", "_messages_paid_s", "_rates")
+    __slots__ = (
+        "_bytes_left",
+        "_bytes_paid_s",
+        "_control_frames_paid_s",
+        "_messages_left",
+        "_messages_paid_s",
+        "_rates",
+        "_seconds",
+    )
 
-    def __init__(self, rates: Rates) -> None:
+    def __init__(self, rates: Rates, seconds: Callable[[], float]) -> None:
         self._rates = rates
+        self._seconds = seconds
+        self._messages_left: float = 0 if rates.messages_per_s else inf
+        self._bytes_left: float = 0 if rates.bytes_per_s else inf
         self._messages_paid_s = self._bytes_paid_s = self._control_frames_paid_s = 0.0
 
-    def message_is_too_much(self, now_s: float) -> bool:
+    def message_is_too_much(self) -> bool:
         """Count one message; whether it is beyond the bound."""
-        self._messages_paid_s, is_over = charge(
-            self._messages_paid_s, 1, self._rates.messages_per_s, now_s
+        self._messages_left -= 1
+        if self._messages_left >= 0:
+            return False
+        self._messages_paid_s, self._messages_left, is_over = _charge_more(
+            self._messages_paid_s, self._messages_left, self._rates.messages_per_s, self._seconds()
         )
         return is_over
 
-    def bytes_are_too_much(self, count_bytes: int, now_s: float) -> bool:
+    def bytes_are_too_much(self, count_bytes: int) -> bool:
         """Count bytes; whether they are beyond the bound."""
-        self._bytes_paid_s, is_over = charge(
-            self._bytes_paid_s, count_bytes, self._rates.bytes_per_s, now_s
+        self._bytes_left -= count_bytes
+        if self._bytes_left >= 0:
+            return False
+        self._bytes_paid_s, self._bytes_left, is_over = _charge_more(
+            self._bytes_paid_s, self._bytes_left, self._rates.bytes_per_s, self._seconds()
         )
         return is_over
 
-    def control_frame_is_too_much(self, now_s: float) -> bool:
+    def control_frame_is_too_much(self) -> bool:
         """Count one ping or pong; whether it is beyond the bound."""
         self._control_frames_paid_s, is_over = charge(
-            self._control_frames_paid_s, 1, self._rates.control_frames_per_s, now_s
+            self._control_frames_paid_s, 1, self._rates.control_frames_per_s, self._seconds()
         )
         return is_over
 
 
-def charge(paid_s: float, count: int, per_s: float, now_s: float) -> tuple[float, bool]:
+def _charge_more(paid_s: float, left: float, per_s: int, now_s: float) -> tuple[float, float, bool]:
+    """Charge for what was used and not paid for, which is ``-left``, and for some in advance."""
+    paid_s, is_over = charge(paid_s, -left, per_s, now_s)
+    room_s = now_s + BURST_S - paid_s
+    in_advance = int(per_s * max(0.0, min(IN_ADVANCE_S, room_s)))
+    return paid_s + in_advance / per_s, in_advance, is_over
+
+
+def charge(paid_s: float, count: float, per_s: float, now_s: float) -> tuple[float, bool]:
     """Take ``count`` from a token bucket: when it is full again, and whether it is overdrawn.
 
     A bucket holds ``BURST_S`` seconds' worth of its rate, 0 being no bound. It is

@@ -11,6 +11,7 @@ import ipaddress
 import random
 from collections import deque
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 
 from rtcsig.codes import Refusal
@@ -32,6 +33,7 @@ class SourceLimits:
     connections_per_s: int = 0
 
 
+@lru_cache(maxsize=1024)
 def source_of(host: str) -> str:
     """The source that an address belongs to. Raises ``ValueError`` for what is no address."""
     address = ipaddress.ip_address(host)

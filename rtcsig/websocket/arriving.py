@@ -20,6 +20,7 @@ from rtcsig.door.proxies import hops_of
 from rtcsig.door.proxyheader import read_proxy_header
 from rtcsig.door.turnstile import Ticket, source_of
 from rtcsig.websocket.guarded import GuardedProtocol
+from rtcsig.websocket.opening import Request
 from rtcsig.websocket.request import field_values
 
 __all__ = ["ArrivingProtocol"]
@@ -74,11 +75,11 @@ class ArrivingProtocol(GuardedProtocol):
             self._belongs_to(header.host)
         return data[header.length :]
 
-    def heed_forwarding(self) -> None:
+    def heed_forwarding(self, request: Request) -> None:
         """Believe the request's word about its client, if it comes from a trusted proxy."""
         house = self.factory.house
         header = house.settings.proxy_header
-        values = field_values(self.http_request_data, header)
+        values = field_values(request.head, header)
         if not values:
             return
         if self._host not in house.proxies:

@@ -12,9 +12,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from autobahn.twisted.websocket import WebSocketServerProtocol
-from twisted.internet.interfaces import IDelayedCall, INegotiated
+from twisted.internet.interfaces import INegotiated
 
 from rtcsig.codes import CloseCode, Refusal, close_reason
+from rtcsig.door.deadlines import Deadline
 from rtcsig.door.descriptors import MAX_BEYOND
 from rtcsig.door.life import Event, State
 from rtcsig.door.report import error_name, shown
@@ -46,8 +47,11 @@ class EndingProtocol(WebSocketServerProtocol):
 
     _life = State.NEW
     _stage = "set-up"
-    _alarm: IDelayedCall | None = None
+    _alarm: Deadline | None = None
     _parser_is_lost = False
+
+    def __init__(self) -> None:
+        """Nothing to set: see ``beginning``."""
 
     def ended(self) -> None:
         """Let go: the connection was open and is no longer (once). For the subclass."""
@@ -238,17 +242,18 @@ class EndingProtocol(WebSocketServerProtocol):
         Unless it ``is_final`` a timer that is late gives the peer a second chance.
         """
         self._clear_alarm()
-        self._alarm = self.factory.house.clock.callLater(delay_s, self._alarmed, action, is_final)
+        self._alarm = self.factory.house.deadlines.set(delay_s, self._alarmed, action, is_final)
 
     def _clear_alarm(self) -> None:
-        if self._alarm is not None and self._alarm.active():
+        if self._alarm is not None:
             self._alarm.cancel()
-        self._alarm = None
+            self._alarm = None
 
-    def _is_late(self, call: IDelayedCall | None) -> bool:
+    def _is_late(self, deadline: Deadline | None) -> bool:
         """Whether a call that is being made comes much later than it should."""
-        late_s = self.factory.house.clock.seconds() - call.getTime() if call is not None else 0
-        return late_s > _LATE_S
+        if deadline is None:
+            return False
+        return self.factory.house.clock.seconds() - deadline.due_s > _LATE_S
 
     def _alarmed(self, action: Callable[[], None], is_final: bool) -> None:
         try:

@@ -8,18 +8,20 @@ from typing import Any
 
 from autobahn.twisted.websocket import WebSocketServerFactory
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IAddress, IReactorTime
 
 from rtcsig.codes import CloseCode
 from rtcsig.dialects import MountTable
 from rtcsig.door.admission import OriginPolicy
+from rtcsig.door.deadlines import Deadlines
 from rtcsig.door.ledger import Ledger
+from rtcsig.door.outbox import Outbox
 from rtcsig.door.proxies import TrustedProxies
 from rtcsig.door.report import Reporter
 from rtcsig.door.talk import Rates
 from rtcsig.door.turnstile import Turnstile
 from rtcsig.settings import Settings
-from rtcsig.websocket.extensions import accept_first_offer
+from rtcsig.websocket.beginning import beginning_of
 from rtcsig.websocket.guarded import GuardedProtocol
 from rtcsig.websocket.protocol import SignallingProtocol
 
@@ -39,11 +41,13 @@ class House:
     reporter: Reporter
     clock: IReactorTime
     random: random.Random = field(default_factory=random.Random)
+    outbox: Outbox = field(default_factory=Outbox)
     connections: set[GuardedProtocol] = field(default_factory=set)
     _waiting_for_the_last: list[Deferred[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         settings = self.settings
+        self.deadlines = Deadlines(self.clock)
         self.rates = Rates(
             settings.max_message_rate, settings.max_byte_rate, settings.max_control_frame_rate
         )
@@ -73,9 +77,9 @@ class House:
 class SignallingFactory(WebSocketServerFactory):
     """Makes the protocols of one listener.
 
-    Autobahn copies its options from the factory onto every connection and
-    formats them all for a debug line; here they are attributes of a class made
-    for the factory, and nothing is copied.
+    Autobahn copies its options onto every connection, formats them all for a debug
+    line, and sets a state of forty attributes. Here all of it stands on a class made
+    for the factory, as does the factory itself: a connection has what is its own.
     """
 
     noisy = False
@@ -85,39 +89,13 @@ class SignallingFactory(WebSocketServerFactory):
         self.house = house
         self.listener = listener
         self.expects_proxy_header = listener in house.settings.proxy_protocol
-        options = self._protocol_options()
-        self.protocol: Any = type("Protocol", (SignallingProtocol,), options)
-
-    def _protocol_options(self) -> dict[str, Any]:
-        """Autobahn's options. Its timers are off: ours do not round and can be cancelled."""
-        settings = self.house.settings
-        return {
-            "CONFIG_ATTRS": (),
-            "logOctets": False,
-            "logFrames": False,
-            "trackTimings": False,
-            "versions": (13,),
-            "webStatus": False,
-            "utf8validateIncoming": True,
-            "requireMaskedClientFrames": True,
-            "maskServerFrames": False,
-            "applyMask": True,
-            "maxFramePayloadSize": settings.max_message_bytes,
-            "maxMessagePayloadSize": settings.max_message_bytes,
-            "autoFragmentSize": 0,
-            "failByDrop": False,
-            "echoCloseCodeReason": False,
-            "openHandshakeTimeout": 0,
-            "closeHandshakeTimeout": 0,
-            "autoPingInterval": 0,
-            "autoPingTimeout": 0,
-            "autoPingSize": 12,
-            "autoPingRestartOnAnyTraffic": False,
-            "perMessageCompressionAccept": staticmethod(accept_first_offer),
-            "serveFlashSocketPolicy": False,
-            "flashSocketPolicy": "",
-            # Origins are checked by OriginPolicy, which answers 403.
+        shared = {
+            "factory": self,
             "allowedOriginsPatterns": self.allowedOriginsPatterns,
-            "maxConnections": 0,
-            "trustXForwardedFor": 0,
+            **beginning_of(house.settings),
         }
+        self.protocol: Any = type("Protocol", (SignallingProtocol,), shared)
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:  # noqa: ARG002 Twisted's
+        """A protocol for a connection; it knows its factory by its class."""
+        return self.protocol()

@@ -7,6 +7,8 @@ is left to Autobahn, which knows the rest of the RFC.
 
 from __future__ import annotations
 
+import struct
+
 __all__ = ["binary_frame", "read_text_frame", "text_frame"]
 
 _FINAL_TEXT = 0x81
@@ -16,23 +18,32 @@ _LENGTH_IN_2_BYTES = 126
 _LENGTH_IN_8_BYTES = 127
 _LARGEST_2_BYTE_LENGTH = 0xFFFF
 _MASK_BYTES = 4
+_SMALL_TEXT_HEADERS = [bytes((_FINAL_TEXT, length)) for length in range(_LENGTH_IN_2_BYTES)]
+_pack_2_byte_header = struct.Struct(">BBH").pack
+_from_bytes = int.from_bytes
 
 
 def text_frame(payload: bytes) -> bytes:
     """A server's frame with a whole text message."""
-    return _header(_FINAL_TEXT, len(payload)) + payload
+    length = len(payload)
+    if length < _LENGTH_IN_2_BYTES:
+        return _SMALL_TEXT_HEADERS[length] + payload
+    if length <= _LARGEST_2_BYTE_LENGTH:
+        return _pack_2_byte_header(_FINAL_TEXT, _LENGTH_IN_2_BYTES, length) + payload
+    return _large_header(_FINAL_TEXT, length) + payload
 
 
 def binary_frame(payload: bytes) -> bytes:
     """A server's frame with a whole binary message."""
-    return _header(_FINAL_BINARY, len(payload)) + payload
-
-
-def _header(first: int, length: int) -> bytes:
+    length = len(payload)
     if length < _LENGTH_IN_2_BYTES:
-        return bytes((first, length))
+        return bytes((_FINAL_BINARY, length)) + payload
     if length <= _LARGEST_2_BYTE_LENGTH:
-        return bytes((first, _LENGTH_IN_2_BYTES, length >> 8, length & 0xFF))
+        return _pack_2_byte_header(_FINAL_BINARY, _LENGTH_IN_2_BYTES, length) + payload
+    return _large_header(_FINAL_BINARY, length) + payload
+
+
+def _large_header(first: int, length: int) -> bytes:
     return bytes((first, _LENGTH_IN_8_BYTES)) + length.to_bytes(8, "big")
 
 
@@ -44,38 +55,32 @@ def read_text_frame(data: bytes, start: int, max_bytes: int) -> tuple[bytes, int
     Returns the unmasked payload and where the next frame begins; ``None`` for
     anything else.
     """
-    if len(data) < start + 2 or data[start] != _FINAL_TEXT:
+    available = len(data)
+    if available < start + 2 or data[start] != _FINAL_TEXT:
         return None
     length = data[start + 1] - _MASKED
     mask_start = start + 2
-    if length < 0 or length == _LENGTH_IN_8_BYTES:
-        return None
     if length == _LENGTH_IN_2_BYTES:
-        mask_start += 2
-        length = int.from_bytes(data[start + 2 : mask_start], "big")
+        if available < start + 4:
+            return None
+        length = data[mask_start] << 8 | data[start + 3]
+        mask_start = start + 4
         if length < _LENGTH_IN_2_BYTES:
             return None
+    elif length < 0 or length == _LENGTH_IN_8_BYTES:
+        return None
     payload_start = mask_start + _MASK_BYTES
     end = payload_start + length
-    if length > max_bytes or end > len(data):
+    if length > max_bytes or end > available:
         return None
-    payload = _unmasked(data[payload_start:end], data[mask_start:payload_start])
-    if not _is_utf8(payload):
-        return None
-    return payload, end
-
-
-def _unmasked(payload: bytes, mask: bytes) -> bytes:
-    """XOR with the repeated mask (RFC 6455, 5.3), as one big integer."""
-    length = len(payload)
-    key = (mask * (length // _MASK_BYTES + 1))[:length]
-    xored = int.from_bytes(payload, "little") ^ int.from_bytes(key, "little")
-    return xored.to_bytes(length, "little")
+    # XOR with the repeated mask (RFC 6455, 5.3), as one big integer.
+    masked = _from_bytes(data[payload_start:end], "little")
+    key = _from_bytes((data[mask_start:payload_start] * (length // 4 + 1))[:length], "little")
+    payload = (masked ^ key).to_bytes(length, "little")
+    return (payload, end) if payload.isascii() or _is_utf8(payload) else None
 
 
 def _is_utf8(payload: bytes) -> bool:
-    if payload.isascii():
-        return True
     try:
         payload.decode("utf-8")
     except UnicodeDecodeError:

@@ -37,6 +37,7 @@ from http import HTTPStatus
 from typing import Any
 
 from autobahn.websocket.types import ConnectionDeny
+from autobahn.websocket.utf8validator import Utf8Validator
 from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -44,14 +45,29 @@ from zope.interface import implementer
 from rtcsig.codes import CloseCode, Refusal
 from rtcsig.door.address import address_text
 from rtcsig.door.life import Event, State
-from rtcsig.door.transport import read_little_at_once
 from rtcsig.websocket.ending import OUR_FAULT, EndingProtocol
 from rtcsig.websocket.extensions import is_usable_offer
-from rtcsig.websocket.request import explanation, head_is_too_large
+from rtcsig.websocket.opening import Request, read_usual_request, upgrade_answer
+from rtcsig.websocket.request import END_OF_HEAD, explanation, head_is_too_large
 
 __all__ = ["GuardedProtocol"]
 
+_OPEN = State.OPEN
 _LAST_DATA_OPCODE = 7  # what is above is a control frame: RFC 6455, 5.2
+_OF_THE_REQUEST = (
+    "http_request_data",
+    "http_status_line",
+    "http_headers",
+    "http_request_uri",
+    "http_request_path",
+    "http_request_params",
+    "http_request_host",
+    "http_response_data",
+    "websocket_protocols",
+    "websocket_extensions",
+    "websocket_origin",
+    "_wskey",
+)
 
 
 @implementer(IHalfCloseableProtocol)
@@ -61,6 +77,8 @@ class GuardedProtocol(EndingProtocol):
     _refusal: Refusal | None = None
     _frames_in_message = 0
     _isMessageCompressed: bool  # noqa: N815 Autobahn's
+    _utf8validator: Utf8Validator | None = None
+    maxMessagePayloadSize: int  # noqa: N815 Autobahn's, see `beginning`
 
     # -- for the subclass ---------------------------------------------------
 
@@ -76,7 +94,7 @@ class GuardedProtocol(EndingProtocol):
         """Let go: the transport of a connection that was set up is gone (once)."""
         raise NotImplementedError
 
-    def admit(self) -> str | None:
+    def admit(self, request: Request) -> str | None:
         """Let the request in, or raise ``Refusal``; returns the subprotocol to speak."""
         raise NotImplementedError
 
@@ -119,13 +137,17 @@ class GuardedProtocol(EndingProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes from the peer."""
-        if self._life is State.CLOSED or self._is_deaf():
-            return
         try:
-            if self.state == self.STATE_CONNECTING:
-                data = self._head_of(data)
-            elif self._life is State.OPEN:
+            if self._life is _OPEN and not self._parser_is_lost:
                 data = self.take(data)
+                if not data:
+                    return
+            elif self._life is State.CLOSED or self._is_deaf():
+                return
+            elif self.state == self.STATE_CONNECTING:
+                data = self._head_of(data)
+                if not self.data:
+                    data = self._take_request(data)
             if data and not self._is_deaf():
                 self._dataReceived(data)
         except Refusal as refusal:
@@ -145,17 +167,38 @@ class GuardedProtocol(EndingProtocol):
             )
         return data
 
-    def connectionLost(self, reason: Failure | None = None) -> None:
+    def _take_request(self, data: bytes) -> bytes:
+        """Open the WebSocket past Autobahn, if it is asked for in the usual words."""
+        end = data.find(END_OF_HEAD)
+        request = read_usual_request(data[:end]) if end >= 0 else None
+        if request is None:
+            return data
+        if request.offers_deflate and self.factory.house.settings.compression != "off":
+            return data
+        try:
+            protocol = self._admitted(request)
+        except ConnectionDeny:
+            self.http_request_uri = request.target
+            self.failHandshake("")
+            return b""
+        self._stage = "answer"
+        self.transport.write(upgrade_answer(request.key, protocol))
+        self.state = self.STATE_OPEN
+        self._onOpen()
+        data = data[end + len(END_OF_HEAD) :]
+        if data and self._life is _OPEN:
+            data = self.take(data)
+        return data
+
+    def connectionLost(self, reason: Failure | None = None) -> None:  # noqa: ARG002 Twisted's
         """Give everything back, once: the transport is gone."""
         if self._life in (State.NEW, State.CLOSED):
             return
         self._stage = "lost"
         self._clear_alarm()
         self._leave_use(Event.LOST)
-        try:
-            self._connectionLost(reason)  # type: ignore[arg-type]  # Autobahn says str, Twisted gives a Failure
-        except Exception as error:  # noqa: BLE001 nothing is left to end, but the log must know
-            self._count_failure("lost", error)
+        # All that Autobahn's own would do: its timers are off, and nobody waits for its events.
+        self.state = self.STATE_CLOSED
         try:
             self.gone()
         except Exception as error:  # noqa: BLE001 the house must forget the connection all the same
@@ -188,9 +231,6 @@ class GuardedProtocol(EndingProtocol):
         self._stage = "options"
         if hasattr(peer, "port") and hasattr(self.transport, "setTcpNoDelay"):
             self.transport.setTcpNoDelay(True)
-        read_little_at_once(self.transport)
-        self._stage = "autobahn"
-        self._connectionMade()
         self._stage = "timer"
         self._set_alarm(self.factory.house.settings.open_timeout_s, self._open_timed_out)
         self._stage = "request"
@@ -209,7 +249,19 @@ class GuardedProtocol(EndingProtocol):
 
     # -- what Autobahn calls --------------------------------------------------------
 
-    def onConnect(self, request: Any) -> str | None:  # noqa: ARG002 we read the head ourselves
+    def onConnect(self, request: Any) -> str | None:  # noqa: ARG002 it lacks the head
+        """Admit the request; returns the subprotocol. Raises nothing but ``ConnectionDeny``."""
+        return self._admitted(
+            Request(
+                self.http_request_data,
+                self.http_request_uri,
+                self.http_headers.get("origin"),
+                tuple(self.websocket_protocols),
+                b"",
+            )
+        )
+
+    def _admitted(self, request: Request) -> str | None:
         """Admit the request; returns the subprotocol.
 
         Raises nothing but Autobahn's ``ConnectionDeny``: any other exception's
@@ -217,7 +269,7 @@ class GuardedProtocol(EndingProtocol):
         """
         self._stage = "admission"
         try:
-            return self.admit()
+            return self.admit(request)
         except Refusal as refusal:
             self._refusal = refusal
         except Exception as error:  # noqa: BLE001 a bug of ours costs this connection
@@ -231,8 +283,15 @@ class GuardedProtocol(EndingProtocol):
         try:
             self.websocket_extensions = self._usable_extensions()
             super().succeedHandshake(res)
+            self._forget_request()
         except Exception as error:  # noqa: BLE001 a bug of ours or of Autobahn costs this connection
             self._parser_failed(error)
+
+    def _forget_request(self) -> None:
+        """Let go of what Autobahn keeps of the request: some kilobytes, as long as it is open."""
+        for name in _OF_THE_REQUEST:
+            if hasattr(self, name):
+                delattr(self, name)
 
     def _usable_extensions(self) -> list[Any]:
         """Those offered extensions that Autobahn would not refuse the connection for.
@@ -295,6 +354,13 @@ class GuardedProtocol(EndingProtocol):
         self.message_data = []
         self._frames_in_message = 0
 
+    @property
+    def utf8validator(self) -> Utf8Validator:  # type: ignore[override]  # see `beginning`
+        """Autobahn's, made when the first text comes that is not taken past it."""
+        if self._utf8validator is None:
+            self._utf8validator = Utf8Validator()
+        return self._utf8validator
+
     def onPing(self, payload: bytes) -> None:
         """Hand a ping on."""
         try:
@@ -314,7 +380,7 @@ class GuardedProtocol(EndingProtocol):
         """Everything was given back in ``connectionLost``."""
 
     def _hand_on(self, payload: bytes, binary: bool) -> None:
-        if self._life is not State.OPEN:
+        if self._life is not _OPEN:
             return
         try:
             self.message(payload, binary)

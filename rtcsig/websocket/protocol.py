@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from twisted.internet.interfaces import IDelayedCall, IPushProducer
+from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
 from rtcsig.codes import CloseCode
 from rtcsig.dialects import Session
+from rtcsig.door.deadlines import Deadline
 from rtcsig.door.life import State
 from rtcsig.door.talk import Talk
 from rtcsig.door.transport import queued_bytes
 from rtcsig.websocket.arriving import ArrivingProtocol
 from rtcsig.websocket.frames import binary_frame, read_text_frame, text_frame
+from rtcsig.websocket.opening import Request
 from rtcsig.websocket.request import target_of
 
 __all__ = ["SignallingProtocol"]
@@ -21,6 +23,7 @@ _PING_PAYLOAD_BITS = 32
 # are not asked together for ever, and no peer is asked too late.
 _EARLIEST_PING = 0.8
 _FULL_BYTES = 65_536
+_OPEN = State.OPEN
 
 
 @implementer(IPushProducer)
@@ -41,24 +44,26 @@ class SignallingProtocol(ArrivingProtocol):
     _talk: Talk  # from `opened` on
     _ping_payload: bytes | None = None
     _is_full = False
-    _full_alarm: IDelayedCall | None = None
+    _full_alarm: Deadline | None = None
 
     # -- the life of the connection: see GuardedProtocol ------------------------
 
-    def admit(self) -> str | None:
+    def admit(self, request: Request) -> str | None:
         """Check the origin, find the dialect, make the session."""
         house = self.factory.house
-        self.heed_forwarding()
-        house.origins.check(self.http_headers.get("origin"))
-        path, self.query = target_of(self.http_request_uri)
+        self.heed_forwarding(request)
+        house.origins.check(request.origin)
+        path, self.query = target_of(request.target)
         mount, self.path = house.mounts.find(path)
         self._session = mount.dialect.session(mount.namespace, self)
-        offered = self.websocket_protocols
-        return next((name for name in mount.dialect.subprotocols if name in offered), None)
+        for name in mount.dialect.subprotocols:
+            if name in request.protocols:
+                return name
+        return None
 
     def opened(self) -> None:
         """Begin to count what is said and to listen for signs of life; tell the session."""
-        self._talk = Talk(self.factory.house.rates)
+        self._talk = Talk(self.factory.house.rates, self.factory.house.clock.seconds)
         self.is_open_now()
         self.transport.registerProducer(self, True)
         self._await_next_ping()
@@ -67,7 +72,7 @@ class SignallingProtocol(ArrivingProtocol):
 
     def message(self, payload: bytes, binary: bool) -> None:
         """Pass a message to the session."""
-        if self._talk.message_is_too_much(self.factory.house.clock.seconds()):
+        if self._talk.message_is_too_much():
             self._says_too_much("messages", self.factory.house.settings.max_message_rate)
         elif binary:
             self._session.received_binary(payload)
@@ -100,7 +105,7 @@ class SignallingProtocol(ArrivingProtocol):
 
     def take(self, data: bytes) -> bytes:
         """Take whole text messages in small frames, which is nearly all that comes."""
-        if self._talk.bytes_are_too_much(len(data), self.factory.house.clock.seconds()):
+        if self._talk.bytes_are_too_much(len(data)):
             self._says_too_much("bytes", self.factory.house.settings.max_byte_rate)
             return b""
         if (
@@ -110,18 +115,42 @@ class SignallingProtocol(ArrivingProtocol):
             or self._perMessageCompress is not None
         ):
             return data
-        max_bytes = self.factory.house.settings.max_message_bytes
-        start = 0
-        while (frame := read_text_frame(data, start, max_bytes)) is not None:
-            payload, start = frame
+        max_bytes = self.maxMessagePayloadSize
+        frame = read_text_frame(data, 0, max_bytes)
+        if frame is None:
+            return data
+        payload, end = frame
+        if end != len(data):
+            return self._take_several(data, payload, end)
+        # What `_hand_on` does, without the calls: this is where nearly all messages go.
+        if self._talk.message_is_too_much():
+            self._says_too_much("messages", self.factory.house.settings.max_message_rate)
+            return b""
+        try:
+            self._session.received(payload)
+        except Exception as error:  # noqa: BLE001 a bug of ours costs this connection
+            self._failed("message", error)
+        return b""
+
+    def _take_several(self, data: bytes, payload: bytes, end: int) -> bytes:
+        """Take the messages of one read; those to one peer leave in one send."""
+        outbox = self.factory.house.outbox
+        outbox.hold()
+        try:
             self._hand_on(payload, False)
-            if self._life is not State.OPEN:
-                break
-        return data[start:] if start else data
+            while self._life is _OPEN:
+                frame = read_text_frame(data, end, self.maxMessagePayloadSize)
+                if frame is None:
+                    break
+                payload, end = frame
+                self._hand_on(payload, False)
+        finally:
+            outbox.release()
+        return data[end:]
 
     def _is_one_too_many(self) -> bool:
         """Count a control frame; whether the connection ends for it."""
-        if not self._talk.control_frame_is_too_much(self.factory.house.clock.seconds()):
+        if not self._talk.control_frame_is_too_much():
             return False
         self._says_too_much("control frames", self.factory.house.settings.max_control_frame_rate)
         return True
@@ -140,7 +169,13 @@ class SignallingProtocol(ArrivingProtocol):
 
     def send(self, text: bytes) -> None:
         """Send a text message. Never raises."""
-        self._send_message(text, False)
+        if self._life is not _OPEN or self._is_full or self._perMessageCompress is not None:
+            self._send_message(text, False)
+            return
+        try:
+            self.transport.write(text_frame(text))
+        except Exception as error:  # noqa: BLE001 the caller may be another peer's session
+            self._failed("send", error)
 
     def send_binary(self, data: bytes) -> None:
         """Send a binary message. Never raises."""
@@ -148,7 +183,7 @@ class SignallingProtocol(ArrivingProtocol):
 
     def _send_message(self, payload: bytes, binary: bool) -> None:
         house = self.factory.house
-        if self._life is not State.OPEN:
+        if self._life is not _OPEN:
             house.ledger.dropped_messages["not-open"] += 1
             return
         try:
@@ -195,16 +230,16 @@ class SignallingProtocol(ArrivingProtocol):
         if self.backlog > _FULL_BYTES:
             self._is_full = True
             house = self.factory.house
-            self._full_alarm = house.clock.callLater(
+            self._full_alarm = house.deadlines.set(
                 house.settings.slow_reader_timeout_s, self._full_for_long
             )
 
     def resumeProducing(self) -> None:
         """Stop the clock: the transport's buffer is empty."""
         self._is_full = False
-        if self._full_alarm is not None and self._full_alarm.active():
+        if self._full_alarm is not None:
             self._full_alarm.cancel()
-        self._full_alarm = None
+            self._full_alarm = None
 
     def stopProducing(self) -> None:
         """Stop the clock: the transport is gone."""

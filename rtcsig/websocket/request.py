@@ -8,10 +8,17 @@ from urllib.parse import quote
 
 from rtcsig.codes import Refusal
 
-__all__ = ["explanation", "field_values", "head_is_too_large", "http_answer", "target_of"]
+__all__ = [
+    "END_OF_HEAD",
+    "explanation",
+    "field_values",
+    "head_is_too_large",
+    "http_answer",
+    "target_of",
+]
 
 _ASCII = "".join(map(chr, range(128)))
-_END_OF_HEAD = b"\r\n\r\n"
+END_OF_HEAD = b"\r\n\r\n"
 _SCHEME_AND_AUTHORITY = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")
 _QUOTED_BY_AUTOBAHN = re.compile(r"""["':<(]""")
 _EXPLANATIONS = {
@@ -33,9 +40,9 @@ def head_is_too_large(before: bytes, more: bytes, max_bytes: int) -> bool:
     """
     if len(before) + len(more) <= max_bytes:
         return False
-    border = max(0, len(before) - len(_END_OF_HEAD) + 1)
-    end = (before[border:] + more).find(_END_OF_HEAD)
-    return end < 0 or border + end + len(_END_OF_HEAD) > max_bytes
+    border = max(0, len(before) - len(END_OF_HEAD) + 1)
+    end = (before[border:] + more).find(END_OF_HEAD)
+    return end < 0 or border + end + len(END_OF_HEAD) > max_bytes
 
 
 def field_values(head: bytes, name: str) -> list[str]:
@@ -46,6 +53,8 @@ def field_values(head: bytes, name: str) -> list[str]:
     those of its proxy; which is why fields that a proxy writes are read here.
     """
     start = f"{name}:".encode("ascii")
+    if start not in head.lower():
+        return []
     return [
         line[len(start) :].strip().decode("latin-1")
         for line in head.split(b"\r\n")[1:]

@@ -1,10 +1,10 @@
-"""A logger for Autobahn that nobody hears."""
+"""What Autobahn has for somebody to hear, and nobody hears."""
 
 from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["Unheard"]
+__all__ = ["Unawaited", "Unheard"]
 
 
 class Unheard:
@@ -19,3 +19,10 @@ class Unheard:
         """Drop the line."""
 
     info = warn = error = debug
+
+
+class Unawaited:
+    """Autobahn's Deferred for a connection's beginning or end: nobody waits for it here."""
+
+    def callback(self, result: Any) -> None:
+        """It has come."""

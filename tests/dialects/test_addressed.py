@@ -9,7 +9,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rtcsig.dialects.addressed import (
-    Addressed,
     MessageError,
     json_string,
     read_addressed,
@@ -69,10 +68,16 @@ def messages_in_pieces(draw):
     return [(text.encode(), is_id) for text, is_id in pieces]
 
 
-def outcome(text: bytes) -> Addressed | str:
-    """The message, or the code with which it is refused."""
+def readdressed(text: bytes) -> tuple[str, bytes]:
+    """Where a message goes, and what arrives there."""
+    destination, before, after = read_addressed(text)
+    return destination, before + SENDER + after
+
+
+def outcome(text: bytes) -> tuple[str, bytes] | str:
+    """Where a message goes and what arrives there, or the code with which it is refused."""
     try:
-        return read_addressed(text)
+        return readdressed(text)
     except MessageError as error:
         return error.code
 
@@ -83,7 +88,7 @@ def assert_read_or_refused(text: bytes) -> None:
     if isinstance(message, str):
         assert message in {"malformed-json", "not-an-object", "no-destination"}
     else:
-        members = json.loads(message.readdressed(SENDER), object_pairs_hook=list)
+        members = json.loads(message[1], object_pairs_hook=list)
         assert [value for name, value in members if name == "id"] == ["sender"]
 
 
@@ -91,9 +96,9 @@ def assert_read_or_refused(text: bytes) -> None:
 def test_the_same_object_arrives_with_another_id(others, destination, style):
     """However it is written, only the top-level id is exchanged."""
     text = json.dumps({**others, "id": destination}, **style).encode()
-    message = read_addressed(text)
-    assert message.destination == str(destination)
-    arrived = json.loads(message.readdressed(SENDER))
+    to, message = readdressed(text)
+    assert to == str(destination)
+    arrived = json.loads(message)
     assert arrived == {**json.loads(text), "id": "sender"}
     assert list(arrived) == list(json.loads(text))
 
@@ -101,11 +106,11 @@ def test_the_same_object_arrives_with_another_id(others, destination, style):
 @given(messages_in_pieces())
 def test_every_other_byte_stays(pieces):
     """The bytes outside the value of the top-level id are those that were sent."""
-    message = read_addressed(b"".join(text for text, _ in pieces))
+    destination, message = readdressed(b"".join(text for text, _ in pieces))
     expected = b"".join(SENDER if is_id else text for text, is_id in pieces)
-    assert message.readdressed(SENDER) == expected
+    assert message == expected
     (sent_id,) = [text for text, is_id in pieces if is_id]
-    assert message.destination == str(json.loads(sent_id))
+    assert destination == str(json.loads(sent_id))
 
 
 @given(st.binary(max_size=60) | st.text('{}[]":,id\\u0069 1eE+-.N\ud800', max_size=30))
@@ -147,7 +152,7 @@ def test_damaged_messages_are_read_or_refused(data, pieces):
 )
 def test_the_destination_is_the_top_level_id(text, destination):
     """A string, or the digits of an integer."""
-    assert read_addressed(text.encode()).destination == destination
+    assert readdressed(text.encode())[0] == destination
 
 
 @pytest.mark.parametrize(
@@ -226,7 +231,7 @@ def test_any_depth_is_read_or_refused(depth, number, brackets):
     if isinstance(message, str):
         assert (message, depth > 900) == ("malformed-json", True)
     else:
-        assert message.readdressed(SENDER) == b'{"x":' + nested + b',"id":"sender"}'
+        assert message[1] == b'{"x":' + nested + b',"id":"sender"}'
         assert depth < 100_000
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import socket
 
 from twisted.internet import tcp
-from twisted.internet.protocol import Protocol
 from twisted.internet.testing import MemoryReactor, StringTransport
 
-from rtcsig.door.transport import queued_bytes, read_little_at_once
+from rtcsig.door.transport import queued_bytes
 
 
 def test_what_the_kernel_has_not_taken():
@@ -47,21 +46,3 @@ def test_what_waits_in_layers_above_counts():
 def test_a_transport_without_a_queue():
     """Has nothing in it."""
     assert queued_bytes(StringTransport()) == 0
-
-
-def test_a_read_is_a_small_one():
-    """Of the transport that has the socket, whatever is above it."""
-    client, server = socket.socketpair()
-    received = []
-
-    class Receiver(Protocol):
-        def dataReceived(self, data):
-            received.append(data)
-
-    transport = tcp.Server(server, Receiver(), ("192.0.2.1", 1), None, 1, MemoryReactor())
-    read_little_at_once(Wrapper(transport))
-    client.sendall(b"a" * 50_000)
-    transport.doRead()
-    assert len(received[0]) == 8192
-    server.close()
-    client.close()

@@ -34,7 +34,7 @@ def meet(run: Trial) -> tuple[int, int]:
         ("6.1", "getpeer_raises", "`getPeer` raises OSError(ENOTCONN)", False),
         ("6.2", "getpeer_has_a_bug", "`getPeer` raises AttributeError", True),
         ("6.3", "no_delay_raises", "`setTcpNoDelay` raises OSError(EINVAL)", False),
-        ("6.4", "autobahn_raises", "`_connectionMade` raises KeyError half way", True),
+        ("6.4", "timer_raises", "the deadline cannot be set: KeyError", True),
         ("6.5", "protocol_cannot_be_made", "the protocol's `__init__` raises", True),
         ("7", "epoll_refuses", "`addReader` raises OSError(ENOENT)", False),
     ],

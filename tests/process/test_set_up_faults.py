@@ -110,7 +110,7 @@ def test_an_error_of_the_kernel_ends_its_connection(fault, stage, error, record_
     ("fault", "stage", "error"),
     [
         ("getpeer_has_a_bug", "peer", "AttributeError"),
-        ("autobahn_raises", "autobahn", "KeyError"),
+        ("timer_raises", "timer", "KeyError"),
         ("protocol_cannot_be_made", "build", "ZeroDivisionError"),
     ],
 )

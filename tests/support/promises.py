@@ -117,11 +117,12 @@ class Promises:
 
     def timers_belong_to_the_living(self):
         """No timer is left behind, none is set twice, and whoever stays has one."""
-        owners = Counter(
-            (call.func.__self__, call.func.__name__) for call in self.clock.getDelayedCalls()
-        )
+        calls = [call.func for call in self.clock.getDelayedCalls()]
+        actions = [deadline.action for deadline in self.house.deadlines]
+        owners = Counter((call.__self__, call.__name__) for call in calls + actions)
         assert all(count == 1 for count in owners.values()), owners
-        connections = {owner for owner, _ in owners} - {self.house.reporter}
+        ours = {self.house.reporter, self.house.deadlines}
+        connections = {owner for owner, _ in owners} - ours
         assert connections <= self.house.connections
         for connection in self.all:
             if connection.life in ALIVE and not connection.transport.is_aborted:

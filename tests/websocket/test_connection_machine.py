@@ -41,7 +41,6 @@ FEW = 5  # to end them all at once too often would leave nothing to look at
 SET_UP_FAULTS = (
     "transport.getPeer",
     "transport.setTcpNoDelay",
-    "protocol._connectionMade",
     "protocol._set_alarm",
 )
 FAULTS = (
@@ -59,7 +58,6 @@ FAULTS = (
     "protocol.sendPong",
     "protocol.sendCloseFrame",
     "protocol.dropConnection",
-    "protocol._connectionLost",
     "protocol.admit",
     "protocol.take",
     "protocol.ponged",
