@@ -340,8 +340,8 @@ class ConnectionMachine(Promises, RuleBasedStateMachine):
         for session in (session for connection in self.all for session in connection.sessions):
             assert "opened" not in session.calls or session.calls.count("closed") == 1
         self.nothing_escapes()
-        self.only_faults_are_logged()
         self.house.reporter.flush()
+        self.only_faults_are_logged()
         assert not self.clock.getDelayedCalls()
         self.logged.events.clear()
 
