@@ -9,7 +9,7 @@ empty :=
 PYENV_BINS := $(wildcard $(shell command -v pyenv >/dev/null && pyenv root)/versions/3.1[1-9]*/bin)
 export PATH := $(PATH):$(subst $(empty) $(empty),:,$(PYENV_BINS))
 
-.PHONY: help serve test check faults survival soak clean
+.PHONY: help serve test check faults survival soak bench clean
 
 help:
 	@echo "make serve     run the server on its defaults, ws://127.0.0.1:8000/"
@@ -18,6 +18,7 @@ help:
 	@echo "make faults    each fault against a real process; writes docs/faults.md"
 	@echo "make survival  the same attacks against other servers; writes docs/survival.md"
 	@echo "make soak      all misbehaviours at once; MINUTES=10 CONNECTIONS=1000000"
+	@echo "make bench     how fast it is beside others; writes docs/performance.md; ROUNDS=5 ONLY= CASES="
 	@echo "make clean     remove what the others made"
 
 serve: $(BIN)/rtcsig
@@ -42,6 +43,9 @@ soak: export MINUTES ?= 10
 soak: export CONNECTIONS ?= 1000000
 soak: $(BIN)/tox
 	$(BIN)/tox run -e soak
+
+bench: $(BIN)/tox
+	$(BIN)/tox run -e bench
 
 clean:
 	rm -rf $(VENV) .tox artefacts dist node_modules tests/interop/node_modules \

@@ -44,11 +44,13 @@ PURE = (
     "rtcsig.door.life",
     "rtcsig.door.accepting",
     "rtcsig.door.linelimit",
+    "rtcsig.door.outbox",
     "rtcsig.door.proxies",
     "rtcsig.door.proxyheader",
     "rtcsig.door.talk",
     "rtcsig.door.turnstile",
     "rtcsig.websocket.frames",
+    "rtcsig.websocket.opening",
     "rtcsig.websocket.request",
 )
 NOT_IN_PURE = {"asyncio", "autobahn", "socket", "time", "twisted", "zope"}

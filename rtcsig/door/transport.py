@@ -1,4 +1,4 @@
-"""The accepted transports: Twisted's, that send at once and read little.
+"""The accepted transports: Twisted's, that send at once.
 
 Twisted queues what is written and waits for the reactor to say that the socket
 can be written to, which nearly always it can: two more system calls and a turn
@@ -27,15 +27,14 @@ else:
 
 __all__ = ["PromptServer", "PromptUnixServer", "queued_bytes", "served_by"]
 
-# Twisted reads 64 KiB at once, which is two thousand small messages: so long
-# would be the turn of a peer that everybody else waits for.
-_READ_BYTES = 8192
+# Twisted reads 64 KiB at once. This is a thousand small messages, some five
+# milliseconds: so long is the turn of a peer that everybody else waits for.
+_READ_BYTES = 32_768
 
 
 class PromptMixin(FileDescriptor):
     """Sends at once what the kernel takes at once."""
 
-    bufferSize = _READ_BYTES  # noqa: N815 Twisted's
     socket: Any
     reactor: Any  # a Poller
     _aborting = False

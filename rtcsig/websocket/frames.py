@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 
-__all__ = ["binary_frame", "read_text_frame", "text_frame"]
+__all__ = ["binary_frame", "is_part_of_text_frame", "read_text_frame", "text_frame"]
 
 _FINAL_TEXT = 0x81
 _FINAL_BINARY = 0x82
@@ -55,29 +55,58 @@ def read_text_frame(data: bytes, start: int, max_bytes: int) -> tuple[bytes, int
     Returns the unmasked payload and where the next frame begins; ``None`` for
     anything else.
     """
+    found = _find_payload(data, start, max_bytes)
+    if found is None:
+        return None
+    payload_start, length = found
+    end = payload_start + length
+    if end > len(data):
+        return None
+    # XOR with the repeated mask (RFC 6455, 5.3), as one big integer; `_unmasked` without the call.
+    mask = data[payload_start - _MASK_BYTES : payload_start]
+    key = _from_bytes((mask * (length // _MASK_BYTES + 1))[:length], "little")
+    masked = _from_bytes(data[payload_start:end], "little")
+    payload = (masked ^ key).to_bytes(length, "little")
+    return (payload, end) if payload.isascii() or _is_utf8(payload) else None
+
+
+def is_part_of_text_frame(data: bytes, start: int, max_bytes: int) -> bool:
+    """Whether what stands from ``start`` on can become a frame of the usual kind.
+
+    Of the payload there is some, and it is ASCII: what is no UTF-8 fails when it comes, as
+    it does with Autobahn, and not when the frame is whole.
+    """
+    found = _find_payload(data, start, max_bytes)
+    if found is None or found[0] >= len(data):
+        return False
+    return _unmasked(data, found[0], len(data)).isascii()
+
+
+def _find_payload(data: bytes, start: int, max_bytes: int) -> tuple[int, int] | None:
+    """Where the payload of a usual frame begins, and its length, by a header that is all there."""
     available = len(data)
     if available < start + 2 or data[start] != _FINAL_TEXT:
         return None
     length = data[start + 1] - _MASKED
-    mask_start = start + 2
+    payload_start = start + 2 + _MASK_BYTES
     if length == _LENGTH_IN_2_BYTES:
         if available < start + 4:
             return None
-        length = data[mask_start] << 8 | data[start + 3]
-        mask_start = start + 4
+        length = data[start + 2] << 8 | data[start + 3]
+        payload_start += 2
         if length < _LENGTH_IN_2_BYTES:
             return None
     elif length < 0 or length == _LENGTH_IN_8_BYTES:
         return None
-    payload_start = mask_start + _MASK_BYTES
-    end = payload_start + length
-    if length > max_bytes or end > available:
-        return None
-    # XOR with the repeated mask (RFC 6455, 5.3), as one big integer.
-    masked = _from_bytes(data[payload_start:end], "little")
-    key = _from_bytes((data[mask_start:payload_start] * (length // 4 + 1))[:length], "little")
-    payload = (masked ^ key).to_bytes(length, "little")
-    return (payload, end) if payload.isascii() or _is_utf8(payload) else None
+    return (payload_start, length) if length <= max_bytes else None
+
+
+def _unmasked(data: bytes, start: int, end: int) -> bytes:
+    """What is masked from ``start`` to ``end``, with the mask before it."""
+    length = end - start
+    mask = data[start - _MASK_BYTES : start]
+    key = _from_bytes((mask * (length // _MASK_BYTES + 1))[:length], "little")
+    return (_from_bytes(data[start:end], "little") ^ key).to_bytes(length, "little")
 
 
 def _is_utf8(payload: bytes) -> bool:

@@ -12,7 +12,12 @@ from rtcsig.door.life import State
 from rtcsig.door.talk import Talk
 from rtcsig.door.transport import queued_bytes
 from rtcsig.websocket.arriving import ArrivingProtocol
-from rtcsig.websocket.frames import binary_frame, read_text_frame, text_frame
+from rtcsig.websocket.frames import (
+    binary_frame,
+    is_part_of_text_frame,
+    read_text_frame,
+    text_frame,
+)
 from rtcsig.websocket.opening import Request
 from rtcsig.websocket.request import target_of
 
@@ -23,6 +28,7 @@ _PING_PAYLOAD_BITS = 32
 # are not asked together for ever, and no peer is asked too late.
 _EARLIEST_PING = 0.8
 _FULL_BYTES = 65_536
+_LEAST_FRESH_BYTES = 4096
 _OPEN = State.OPEN
 
 
@@ -106,22 +112,21 @@ class SignallingProtocol(ArrivingProtocol):
     def take(self, data: bytes) -> bytes:
         """Take whole text messages in small frames, which is nearly all that comes."""
         if self._talk.bytes_are_too_much(len(data)):
+            self.data = b""
             self._says_too_much("bytes", self.factory.house.settings.max_byte_rate)
             return b""
-        if (
-            self.data
-            or self.current_frame is not None
-            or self.inside_message
-            or self._perMessageCompress is not None
-        ):
+        if self.current_frame is not None or self.inside_message or self._perMessageCompress:
             return data
+        fresh_bytes = len(data)
+        if self.data:
+            data, self.data = self.data + data, b""
         max_bytes = self.maxMessagePayloadSize
         frame = read_text_frame(data, 0, max_bytes)
         if frame is None:
-            return data
+            return self._kept(data, 0, fresh_bytes)
         payload, end = frame
         if end != len(data):
-            return self._take_several(data, payload, end)
+            return self._take_several(data, payload, end, fresh_bytes)
         # What `_hand_on` does, without the calls: this is where nearly all messages go.
         if self._talk.message_is_too_much():
             self._says_too_much("messages", self.factory.house.settings.max_message_rate)
@@ -132,7 +137,7 @@ class SignallingProtocol(ArrivingProtocol):
             self._failed("message", error)
         return b""
 
-    def _take_several(self, data: bytes, payload: bytes, end: int) -> bytes:
+    def _take_several(self, data: bytes, payload: bytes, end: int, fresh_bytes: int) -> bytes:
         """Take the messages of one read; those to one peer leave in one send."""
         outbox = self.factory.house.outbox
         outbox.hold()
@@ -146,7 +151,18 @@ class SignallingProtocol(ArrivingProtocol):
                 self._hand_on(payload, False)
         finally:
             outbox.release()
-        return data[end:]
+        return self._kept(data, end, fresh_bytes) if self._life is _OPEN else data[end:]
+
+    def _kept(self, data: bytes, start: int, fresh_bytes: int) -> bytes:
+        """Keep the beginning of a usual frame until its rest comes; returns what is not one.
+
+        What comes in small pieces is left to Autobahn: it would be looked at for each anew.
+        """
+        is_much = fresh_bytes >= _LEAST_FRESH_BYTES
+        if is_much and is_part_of_text_frame(data, start, self.maxMessagePayloadSize):
+            self.data = data[start:]
+            return b""
+        return data[start:]
 
     def _is_one_too_many(self) -> bool:
         """Count a control frame; whether the connection ends for it."""

@@ -276,11 +276,11 @@ def test_an_aborted_connection_sends_nothing_more(written):
 
 
 def test_a_producer_hears_of_a_full_queue_and_of_an_empty_one(written):
-    """The queue is full at the size of one read, as it is with Twisted's own."""
+    """The queue is full at 64 KiB, as it is with Twisted's own."""
     connection = written(0)
     producer = Producer()
     connection.transport.registerProducer(producer, True)
-    connection.write(b"a" * 8192)
+    connection.write(b"a" * 65_536)
     assert producer.asked == []
     connection.write(b"a")
     assert producer.asked == ["pause"]
@@ -395,13 +395,13 @@ def sockets():
 
 
 def test_a_read_is_a_small_one(sockets):
-    """Of one peer's flood no more than 8 KiB is taken before it is another's turn."""
+    """Of one peer's flood no more than 32 KiB is taken before it is another's turn."""
     client, server = sockets
     receiver = Receiver()
     transport = PromptServer(server, receiver, ("192.0.2.1", 1), None, 1, WatchingPoller())
     client.sendall(b"a" * 50_000)
     assert transport.doRead() is None
-    assert [len(data) for data in receiver.received] == [8192]
+    assert [len(data) for data in receiver.received] == [32_768]
 
 
 def test_what_a_read_may_find(sockets):

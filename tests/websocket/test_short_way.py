@@ -17,7 +17,9 @@ PAYLOADS = st.one_of(
     st.binary(max_size=40),
     st.text(max_size=40).map(str.encode),
     SIZES.map(lambda size: b"a" * size),
+    SIZES.map(lambda size: b"a" * (size // 2) + b"\xff" + b"a" * (size // 2)),
 )
+CUTS = st.integers(0, 400) | st.integers(0, 200_000)
 FRAMES = st.one_of(
     PAYLOADS.map(lambda payload: frame(TEXT, payload)),
     st.builds(
@@ -34,11 +36,12 @@ FRAMES = st.one_of(
 )
 
 
-def outcome(pieces, *, short, closing):
+def outcome(pieces, *, short, closing, compression="off"):
     """What the session heard, what was written and how it ended."""
     sessions = []
-    house = house_of(Clock(), recording_dialect(sessions), max_message_bytes=LIMIT)
-    peer = MemoryPeer(house, "/x")
+    dialect = recording_dialect(sessions)
+    house = house_of(Clock(), dialect, max_message_bytes=LIMIT, compression=compression)
+    peer = MemoryPeer(house, "/x", "Sec-WebSocket-Extensions: permessage-deflate")
     if not short:
         peer.protocol.take = lambda data: data
     if closing:
@@ -58,14 +61,15 @@ def split(data, cuts):
 @settings(max_examples=300)
 @given(
     frames=st.lists(FRAMES, max_size=6),
-    cuts=st.lists(st.integers(0, 400), max_size=8),
+    cuts=st.lists(CUTS, max_size=8),
     closing=st.booleans(),
+    compression=st.sampled_from(["off", "off", "off", "deflate"]),
 )
-def test_both_ways_come_to_the_same(frames, cuts, closing):
-    """For any frames, in any split, open or closing."""
+def test_both_ways_come_to_the_same(frames, cuts, closing, compression):
+    """For any frames, in any split, open or closing, compressed or not."""
     pieces = split(b"".join(frames), cuts)
-    short = outcome(pieces, short=True, closing=closing)
-    assert short == outcome(pieces, short=False, closing=closing)
+    how = {"closing": closing, "compression": compression}
+    assert outcome(pieces, short=True, **how) == outcome(pieces, short=False, **how)
 
 
 def test_a_byte_at_a_time():
@@ -83,3 +87,24 @@ def test_usual_frames_do_not_reach_autobahn():
     peer.protocol._dataReceived = None
     peer.protocol.dataReceived(frame(TEXT, b"1") + frame(TEXT, b"2") + frame(TEXT, b"3" * 300))
     assert sessions[0].calls[2:] == [("received", b) for b in (b"1", b"2", b"3" * 300)]
+
+
+def test_a_large_message_in_several_reads_does_not_reach_autobahn():
+    """What came of it waits for the rest, as long as the pieces are large."""
+    sessions = []
+    peer = MemoryPeer(house_of(Clock(), recording_dialect(sessions)), "/x")
+    peer.protocol._dataReceived = None
+    data = frame(TEXT, b"1" * 30_000) + frame(TEXT, b"2" * 30_000)
+    for piece in split(data, [8192 * n for n in range(1, 8)]):
+        peer.protocol.dataReceived(piece)
+    assert sessions[0].calls[2:] == [("received", b * 30_000) for b in (b"1", b"2")]
+
+
+def test_what_trickles_in_is_looked_at_once():
+    """A large message in small pieces is left to Autobahn, which keeps its place in it."""
+    sessions = []
+    peer = MemoryPeer(house_of(Clock(), recording_dialect(sessions)), "/x")
+    for piece in split(frame(TEXT, b"1" * 30_000), range(0, 30_000, 100)):
+        peer.protocol.dataReceived(piece)
+        assert len(peer.protocol.data) < 200
+    assert sessions[0].calls[-1] == ("received", b"1" * 30_000)

@@ -5,9 +5,11 @@
 import nodeDataChannel from "node-datachannel";
 
 const clients = {};
+const { TLS_KEY, TLS_CERTIFICATE } = process.env;
 const server = new nodeDataChannel.WebSocketServer({
   bindAddress: "127.0.0.1",
   port: Number(process.argv[2]),
+  ...(TLS_KEY && { enableTls: true, certificatePemFile: TLS_CERTIFICATE, keyPemFile: TLS_KEY }),
 });
 
 server.onClient((socket) => {

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import ssl
 import sys
 from urllib.parse import unquote
 
@@ -35,9 +37,18 @@ async def pass_on(destination: ServerConnection, message: dict[str, object]) -> 
         await destination.send(json.dumps(message))
 
 
+def tls() -> ssl.SSLContext | None:
+    """TLS, if there is a certificate."""
+    if "TLS_KEY" not in os.environ:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(os.environ["TLS_CERTIFICATE"], os.environ["TLS_KEY"])
+    return context
+
+
 async def main(port: int) -> None:
     """Serve until the process is ended."""
-    async with serve(handler, "127.0.0.1", port) as server:
+    async with serve(handler, "127.0.0.1", port, ssl=tls()) as server:
         await server.serve_forever()
 
 

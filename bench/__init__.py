@@ -1,0 +1,1 @@
+"""How fast rtcsig is, and how fast what people use today: ``make bench``."""
