@@ -68,14 +68,21 @@ class Poller(posixbase._PollLikeMixin, posixbase._DisconnectSelectableMixin):
         return "connections"
 
     def doRead(self) -> None:
-        """Serve those who are ready. What fails in one of them ends that one."""
+        """Serve those who are ready, and those who become ready meanwhile, within bounds."""
+        left = _MAX_EVENTS_PER_TURN
+        while left > 0 and (events := self._epoll.poll(0, left)):
+            left -= len(events)
+            self._serve(events)
+
+    def _serve(self, events: list[tuple[int, int]]) -> None:
+        """Let connections read or write. What fails in one of them ends that one."""
         connections = self._connections
-        for descriptor, events in self._epoll.poll(0, _MAX_EVENTS_PER_TURN):
+        for descriptor, event in events:
             connection = connections.get(descriptor)
             if connection is None:
                 continue  # ended by one who came before it
-            if events != select.EPOLLIN:
-                self._doReadOrWrite(connection, descriptor, events)
+            if event != select.EPOLLIN:
+                self._doReadOrWrite(connection, descriptor, event)
                 continue
             try:
                 why = connection.doRead()

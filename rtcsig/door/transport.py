@@ -102,6 +102,9 @@ class PromptMixin(FileDescriptor):
 class PromptServer(PromptMixin, tcp.Server):
     """A connection over TCP; what only a line in Twisted's log would use is made for that line."""
 
+    # Closing is enough: no other process has the descriptor.
+    _shouldShutdown = False
+
     def __init__(  # noqa: PLR0917 Twisted's
         self,
         sock: Any,
