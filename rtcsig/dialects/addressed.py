@@ -59,18 +59,18 @@ def read_addressed(text: bytes) -> Addressed:
         raise MessageError("not-an-object", "the message is not a JSON object")
     # Nearly always there is no doubt where the id is. Where nothing is written as
     # ``\\u``, the name stands there as ``"id"``; where that stands once, and the
-    # object has such a member, this is it.
+    # object has such a member, this is it. (Not ``in``, which tries a number first.)
     name = text.find(b'"id"')
     if (
         text[name + 4 : name + 6] == b':"'
         and text.find(b'"id"', name + 4) < 0
-        and (text.find(b"\\") < 0 or b"\\u" not in text)
+        and (text.find(b"\\") < 0 or text.find(b"\\u") < 0)
     ):
         destination = value.get("id")
         start = name + 5
         end = text.find(b'"', start + 1) + 1
         # In a value with an escape, what was found may be a quote inside it.
-        if type(destination) is str and b"\\" not in text[start:end]:
+        if type(destination) is str and text.find(b"\\", start, end) < 0:
             return destination, text[:start], text[end:]
     return _find_addressed(text)
 

@@ -102,8 +102,8 @@ class PromptMixin(FileDescriptor):
 class PromptServer(PromptMixin, tcp.Server):
     """A connection over TCP; what only a line in Twisted's log would use is made for that line."""
 
-    # Closing is enough: no other process has the descriptor.
-    _shouldShutdown = False
+    # Twisted's name. Closing is enough: no other process has the descriptor.
+    _shouldShutdown = False  # noqa: N815 as above
 
     def __init__(  # noqa: PLR0917 Twisted's
         self,
@@ -124,6 +124,7 @@ class PromptServer(PromptMixin, tcp.Server):
         self.sessionno = sessionno
         self._tempDataBuffer = []
         self._tempDataLen = 0
+        self._is_idle = True
         if len(client) != 2:  # noqa: PLR2004 host and port: IPv4
             self._addressType = IPv6Address
         self.startReading()

@@ -70,11 +70,22 @@ class SignallingProtocol(ArrivingProtocol):
     def opened(self) -> None:
         """Begin to count what is said and to listen for signs of life; tell the session."""
         self._talk = Talk(self.factory.house.rates, self.factory.house.clock.seconds)
+        self._have_at_hand()
         self.is_open_now()
         self.transport.registerProducer(self, True)
         self._await_next_ping()
         self._session_is_open = True
         self._session.opened()
+
+    def _have_at_hand(self) -> None:
+        """Have on the instance what is asked for each message: on the class it is found late."""
+        self.current_frame = self.current_frame
+        self.inside_message = self.inside_message
+        self.data = self.data
+        self.maxMessagePayloadSize = self.maxMessagePayloadSize
+        self._perMessageCompress = self._perMessageCompress
+        self._parser_is_lost = self._parser_is_lost
+        self._is_full = self._is_full
 
     def message(self, payload: bytes, binary: bool) -> None:
         """Pass a message to the session."""
