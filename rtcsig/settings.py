@@ -28,6 +28,7 @@ _KUBERNETES = re.compile(
     r"RTCSIG_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_[0-9]+_[A-Z]+(_(PROTO|PORT|ADDR))?)?)"
 )
 CONFIG_FLAG = "config"
+_BURST_S = 5  # door.talk.BURST_S
 
 
 class SettingError(ValueError):
@@ -119,7 +120,8 @@ class Settings:
         text,
         "ENDPOINT",
         "One of the --listen endpoints, whose connections begin with a PROXY protocol header, "
-        "version 1 or 2, and come from trusted proxies only. Repeatable.",
+        "version 1 or 2, and come from trusted proxies only. Not with ssl: the header would be "
+        "expected inside TLS, where no proxy writes it. Repeatable.",
     )
     max_connections: int = _setting(
         0,
@@ -165,7 +167,7 @@ class Settings:
         1 << 24,
         whole(0, 1 << 30),
         "BYTES_PER_SECOND",
-        "The same for bytes.",
+        "The same for bytes; five seconds' worth must hold a message of --max-message-bytes.",
     )
     max_control_frame_rate: int = _setting(
         100,
@@ -294,8 +296,17 @@ class Settings:
         for description in self.proxy_protocol:
             if description not in self.listen:
                 raise SettingError(f"proxy_protocol: {description!r} is not among the listeners")
+            if description.partition(":")[0] == "ssl":
+                raise SettingError(
+                    f"proxy_protocol: {description!r} would expect the header inside TLS"
+                )
         if self.proxy_protocol and not self.trusted_proxy:
             raise SettingError("proxy_protocol: needs a trusted_proxy, or nobody may connect")
+        if 0 < self.max_byte_rate * _BURST_S < self.max_message_bytes:
+            raise SettingError(
+                f"max_byte_rate: {_BURST_S} seconds of {self.max_byte_rate} bytes hold no message "
+                f"of max_message_bytes, {self.max_message_bytes}"
+            )
 
 
 def _declarations() -> dict[str, Setting]:

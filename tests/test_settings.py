@@ -25,7 +25,7 @@ SAMPLES = {
     "max_connection_rate_per_address": ("1", "2", "0"),
     "max_lag_s": ("0", "2", "0.5"),
     "max_message_rate": ("1", "2", "0"),
-    "max_byte_rate": ("1", "2", "0"),
+    "max_byte_rate": ("20001", "20002", "0"),
     "max_control_frame_rate": ("1", "2", "0"),
     "max_frames_per_message": ("1", "2", "0"),
     "max_message_bytes": ("1001", "1002", "1003"),
@@ -68,7 +68,10 @@ BOUNDS = {
 DECLARED = {setting.name: setting for setting in declared()}
 NUMBERS = [name for name, setting in DECLARED.items() if isinstance(setting.default, int | float)]
 # What a setting needs beside it.
-BESIDE = {"proxy_protocol": {"listen": ["tcp:1", "tcp:2", "tcp:3"], "trusted_proxy": ["unix"]}}
+BESIDE = {
+    "proxy_protocol": {"listen": ["tcp:1", "tcp:2", "tcp:3"], "trusted_proxy": ["unix"]},
+    "max_message_bytes": {"max_byte_rate": ["0"]},
+}
 each_setting = pytest.mark.parametrize("setting", declared(), ids=lambda setting: setting.name)
 
 
@@ -281,11 +284,24 @@ class TestRepeatable:
 class TestBadValues:
     """What is refused."""
 
+    def test_a_rate_that_holds_no_message(self):
+        """What one setting allows another must not forbid; no rate at all does not."""
+        text = fault({"max_byte_rate": ["13107"], "max_message_bytes": ["65536"]})
+        assert text.startswith("max_byte_rate: 5 seconds of 13107 bytes hold no message")
+        Settings(max_byte_rate=13_108, max_message_bytes=65_536)
+        Settings(max_byte_rate=0, max_message_bytes=1 << 30)
+
+    def test_a_proxy_header_inside_tls(self):
+        """No proxy writes it there."""
+        text = fault({"listen": ["ssl:1"], "proxy_protocol": ["ssl:1"]})
+        assert text == "proxy_protocol: 'ssl:1' would expect the header inside TLS"
+
     @pytest.mark.parametrize("name", NUMBERS)
     def test_bounds_belong_to_the_range(self, name):
         """The least and the largest value are taken."""
         for bound in BOUNDS[name]:
-            assert getattr(Settings.load({name: [str(bound)]}, {}, None), name) == bound
+            loaded = Settings.load(BESIDE.get(name, {}) | {name: [str(bound)]}, {}, None)
+            assert getattr(loaded, name) == bound
 
     @pytest.mark.parametrize("name", NUMBERS)
     def test_outside_the_bounds_is_refused(self, name):

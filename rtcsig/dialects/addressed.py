@@ -20,6 +20,8 @@ _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 # What structure can hang on. A string is one token, so that nothing inside it
 # is taken for structure; `++` and `*+` never backtrack.
 _TOKEN = re.compile(_STRING + rb"|[{}\[\]]", re.DOTALL)
+# The name `id` in its four spellings: no letters are among the digits of its escapes.
+_ID = re.compile(rb'"(?:i|\\u0069)(?:d|\\u0064)"')
 _MEMBER_VALUE = re.compile(rb"[ \t\n\r]*+:[ \t\n\r]*+")
 _STRING_OR_INTEGER = re.compile(_STRING + rb"|-?[0-9]++(?![.eE])", re.DOTALL)
 
@@ -130,7 +132,7 @@ def _id_starts(text: bytes) -> list[int]:
 
 def _is_id(string: bytes) -> bool:
     """Whether this JSON string is ``id``, also when it is written with escapes."""
-    return string == b'"id"' or (b"\\" in string and json.loads(string) == "id")
+    return _ID.fullmatch(string) is not None
 
 
 def _destination(value: bytes) -> str:

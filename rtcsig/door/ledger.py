@@ -87,7 +87,8 @@ class Ledger:
                 yield Reading(name, {}, value)
         yield Reading("numbered", {}, self.numbered)
         for name, labels in _COUNTERS.items():
-            for reasons, count in getattr(self, name).items():
+            # A copy: the log's thread may count a line meanwhile.
+            for reasons, count in tuple(getattr(self, name).items()):
                 values = reasons if isinstance(reasons, tuple) else (reasons,)
                 yield Reading(name, dict(zip(labels, map(str, values), strict=True)), count)
 

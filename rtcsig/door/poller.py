@@ -68,9 +68,12 @@ class Poller(posixbase._PollLikeMixin, posixbase._DisconnectSelectableMixin):
         return "connections"
 
     def doRead(self) -> None:
-        """Serve those who are ready, and those who become ready meanwhile, within bounds."""
+        """Serve those who are ready, and those who become ready meanwhile, within bounds.
+
+        The end of the last connection can be that of the poller.
+        """
         left = _MAX_EVENTS_PER_TURN
-        while left > 0 and (events := self._epoll.poll(0, left)):
+        while left > 0 and not self._epoll.closed and (events := self._epoll.poll(0, left)):
             left -= len(events)
             self._serve(events)
 

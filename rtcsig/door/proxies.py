@@ -11,6 +11,8 @@ __all__ = ["FORWARDED", "UNIX", "TrustedProxies", "hops_of", "plain_host"]
 FORWARDED = "forwarded"
 UNIX = "unix"
 
+# More proxies than any request comes through; what stands before them is not looked at.
+_MAX_HOPS = 32
 _MAPPED_PREFIX_BITS = 96  # RFC 4291, 2.5.5.2
 
 # NAME=VALUE of a Forwarded header (RFC 7239, 4); a value in quotes may hold anything.
@@ -36,14 +38,17 @@ def hops_of(header: str, value: str) -> list[str | None]:
     """The addresses in a ``X-Forwarded-For`` or ``Forwarded`` header, the client's first.
 
     None stands for what is no address: ``unknown``, a made-up name (RFC 7239, 6),
-    nonsense.
+    nonsense. Of very many the last are read, which proxies wrote.
     """
-    elements = _unquoted_parts(value) if header == FORWARDED else value.split(",")
+    if header == FORWARDED:
+        elements = _unquoted_parts(value)
+    else:
+        elements = value.rsplit(",", _MAX_HOPS)[-_MAX_HOPS:]
     return [_host_of(header, element.strip()) for element in elements]
 
 
 def _unquoted_parts(value: str) -> list[str]:
-    """Cut at the commas that are not in quotes.
+    """The last parts between commas that are not in quotes.
 
     Quotes are counted from the end, where the last proxy wrote, which closes
     those that it opens: so none that a client left open swallows what follows,
@@ -58,7 +63,10 @@ def _unquoted_parts(value: str) -> list[str]:
         elif value[place] == "," and not is_quoted:
             elements.append(value[place + 1 : end])
             end = place
-    elements.append(value[:end])
+            if len(elements) == _MAX_HOPS:
+                break
+    else:
+        elements.append(value[:end])
     return elements[::-1]
 
 

@@ -10,6 +10,8 @@ __all__ = ["BURST_S", "IN_ADVANCE_S", "Rates", "Talk", "charge"]
 
 BURST_S = 5.0
 IN_ADVANCE_S = 0.05
+# What a frame costs of a message's price; a sum of such parts is exact.
+_FRAGMENT = 1 / 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +51,20 @@ class Talk:
 
     def message_is_too_much(self) -> bool:
         """Count one message; whether it is beyond the bound."""
-        self._messages_left -= 1
+        return self._counts_too_much(1)
+
+    def _counts_too_much(self, messages: float) -> bool:
+        self._messages_left -= messages
         if self._messages_left >= 0:
             return False
         self._messages_paid_s, self._messages_left, is_over = _charge_more(
             self._messages_paid_s, self._messages_left, self._rates.messages_per_s, self._seconds()
         )
         return is_over
+
+    def fragment_is_too_much(self) -> bool:
+        """Count one frame of a message in many, a part of a message; whether it is too much."""
+        return self._counts_too_much(_FRAGMENT)
 
     def bytes_are_too_much(self, count_bytes: int) -> bool:
         """Count bytes; whether they are beyond the bound."""

@@ -109,13 +109,15 @@ class Turnstile:
     def _forget(self, now_s: float) -> None:
         """Forget some of those first in the queue who are not there and owe nothing.
 
-        One that owes holds up those behind it, for ``BURST_S`` at most. Each
-        arrival adds one and takes away more, so that no turn is a long one.
+        One that owes goes to the end of it, or else one that comes again and
+        again would keep all those behind it known. Each arrival adds one at
+        most and looks at more, so that no turn is a long one.
         """
         for _ in range(min(_FORGOTTEN_AT_ONCE, len(self._leaving))):
             source = self._sources[self._leaving[0]]
             if not source.connections and source.paid_s > now_s:
-                break
+                self._leaving.rotate(-1)
+                continue
             self._leaving.popleft()
             source.is_leaving = False
             if not source.connections:

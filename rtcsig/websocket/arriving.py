@@ -33,6 +33,7 @@ class ArrivingProtocol(GuardedProtocol):
 
     _ticket: Ticket | None = None
     _host: str | None = None  # of the client, as far as is known; None behind a unix socket
+    _names_nobody = False  # a PROXY header did: what the request says is not the proxy's word
     _before_request: bytes | None = None  # what came of a PROXY header that is awaited
 
     def arrived(self, peer: IAddress) -> None:
@@ -70,6 +71,7 @@ class ArrivingProtocol(GuardedProtocol):
             self._before_request = data
             return b""
         self._before_request = None
+        self._names_nobody = header.host is None
         if header.host is not None:
             self.address = self.peer = host_text(header.host, header.port)
             self._belongs_to(header.host)
@@ -80,7 +82,7 @@ class ArrivingProtocol(GuardedProtocol):
         house = self.factory.house
         header = house.settings.proxy_header
         values = field_values(request.head, header)
-        if not values:
+        if not values or self._names_nobody:
             return
         if self._host not in house.proxies:
             # A proxy that nobody named: all its clients count as one address.

@@ -120,9 +120,13 @@ class EndingProtocol(WebSocketServerProtocol):
         and could take the answer from it, so our side is shut and what still
         comes is thrown away, until the peer closes or the hard end. TLS has no
         half of a close: the TCP connection below would be shut in the middle of it.
+        But each close takes its time there, until the peer has done its part of
+        the handshake and of the close: who may not take it is cut.
         """
         is_tls = INegotiated.providedBy(self.transport)
-        if lingers and not is_tls and hasattr(self.transport, "loseWriteConnection"):
+        if is_tls and not lingers and not self._may_linger():
+            self.transport.abortConnection()
+        elif lingers and not is_tls and hasattr(self.transport, "loseWriteConnection"):
             self.transport.loseWriteConnection()
         else:
             self.transport.loseConnection()

@@ -33,12 +33,13 @@ What the connection is for stands in subclasses: the methods ``arrived``,
 
 from __future__ import annotations
 
+import os
 from http import HTTPStatus
 from typing import Any
 
 from autobahn.websocket.types import ConnectionDeny
 from autobahn.websocket.utf8validator import Utf8Validator
-from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol
+from twisted.internet.interfaces import IAddress, IFileDescriptorReceiver, IHalfCloseableProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -70,7 +71,7 @@ _OF_THE_REQUEST = (
 )
 
 
-@implementer(IHalfCloseableProtocol)
+@implementer(IHalfCloseableProtocol, IFileDescriptorReceiver)
 class GuardedProtocol(EndingProtocol):
     """A server's connection that ends alone, whatever fails in it."""
 
@@ -220,6 +221,10 @@ class GuardedProtocol(EndingProtocol):
 
     def writeConnectionLost(self) -> None:
         """Nothing to do: our own side was shut by us."""
+
+    def fileDescriptorReceived(self, descriptor: int) -> None:
+        """Close what a peer of a unix socket passes: Twisted would write a line for each read."""
+        os.close(descriptor)
 
     # -- set-up -----------------------------------------------------------------
 

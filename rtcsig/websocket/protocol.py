@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
@@ -29,6 +31,8 @@ _PING_PAYLOAD_BITS = 32
 _EARLIEST_PING = 0.8
 _FULL_BYTES = 65_536
 _LEAST_FRESH_BYTES = 4096
+# So many frames are paid for with their message; each further one costs a part of a message.
+_FRAMES_PAID_FOR = 16
 _OPEN = State.OPEN
 
 
@@ -36,10 +40,10 @@ _OPEN = State.OPEN
 class SignallingProtocol(ArrivingProtocol):
     """A connection with its session; it is the ``Link`` that the session sees.
 
-    As a push producer it hears from the transport when the buffer is full
-    and when it is empty again. Nothing is produced less for that: the peers
-    who send are not slowed by one who does not read. Its queue is bounded in
-    bytes and in time instead.
+    As a push producer it hears from the transport when more is queued than one
+    read, and when nothing is any more. Nothing is produced less for that: the
+    peers who send are not slowed by one who does not read. Its queue is
+    bounded in bytes and in time instead.
     """
 
     path = "/"
@@ -49,7 +53,7 @@ class SignallingProtocol(ArrivingProtocol):
     _session_is_open = False  # from its `opened` to its `closed`
     _talk: Talk  # from `opened` on
     _ping_payload: bytes | None = None
-    _is_full = False
+    _is_paused = False
     _full_alarm: Deadline | None = None
 
     # -- the life of the connection: see GuardedProtocol ------------------------
@@ -85,7 +89,7 @@ class SignallingProtocol(ArrivingProtocol):
         self.maxMessagePayloadSize = self.maxMessagePayloadSize
         self._perMessageCompress = self._perMessageCompress
         self._parser_is_lost = self._parser_is_lost
-        self._is_full = self._is_full
+        self._is_paused = self._is_paused
 
     def message(self, payload: bytes, binary: bool) -> None:
         """Pass a message to the session."""
@@ -95,6 +99,17 @@ class SignallingProtocol(ArrivingProtocol):
             self._session.received_binary(payload)
         else:
             self._session.received(payload)
+
+    def onMessageFrame(self, payload: Any) -> None:
+        """Charge for a message in very many frames: each takes nearly as long as a message."""
+        if (
+            self._frames_in_message >= _FRAMES_PAID_FOR
+            and self._life is _OPEN
+            and self._talk.fragment_is_too_much()
+        ):
+            self._says_too_much("messages", self.factory.house.settings.max_message_rate)
+        else:
+            super().onMessageFrame(payload)
 
     def pinged(self, payload: bytes) -> None:
         """Answer, unless the peer asks and asks and does not read the answers."""
@@ -196,7 +211,7 @@ class SignallingProtocol(ArrivingProtocol):
 
     def send(self, text: bytes) -> None:
         """Send a text message. Never raises."""
-        if self._life is not _OPEN or self._is_full or self._perMessageCompress is not None:
+        if self._life is not _OPEN or self._is_paused or self._perMessageCompress is not None:
             self._send_message(text, False)
             return
         try:
@@ -247,49 +262,55 @@ class SignallingProtocol(ArrivingProtocol):
     # -- a peer that does not read ---------------------------------------------------------
 
     def pauseProducing(self) -> None:
-        """Start the clock when the queue is full.
+        """Watch the queue from now on, which holds more than one read.
 
-        Called for every write while the transport takes it for full, which is
-        at the size of one read.
+        TCP says so for every write while that is so, TLS for the first one only.
         """
-        if self._is_full or self._life is not State.OPEN:
-            return
-        if self.backlog > _FULL_BYTES:
-            self._is_full = True
-            house = self.factory.house
-            self._full_alarm = house.deadlines.set(
-                house.settings.slow_reader_timeout_s, self._full_for_long
-            )
+        self._is_paused = True
+        self._watch_queue()
 
     def resumeProducing(self) -> None:
-        """Stop the clock: the transport's buffer is empty."""
-        self._is_full = False
-        if self._full_alarm is not None:
-            self._full_alarm.cancel()
-            self._full_alarm = None
+        """Watch the queue no longer, and stop the clock: it is empty."""
+        self._is_paused = False
+        self._stop_clock()
 
     def stopProducing(self) -> None:
         """Stop the clock: the transport is gone."""
         self.resumeProducing()
 
+    def _watch_queue(self) -> None:
+        """Start the clock when the queue is full, if it does not run already."""
+        if self._full_alarm is None and self._life is _OPEN and self.backlog > _FULL_BYTES:
+            house = self.factory.house
+            self._full_alarm = house.deadlines.set(
+                house.settings.slow_reader_timeout_s, self._full_for_long
+            )
+
+    def _stop_clock(self) -> None:
+        if self._full_alarm is not None:
+            self._full_alarm.cancel()
+            self._full_alarm = None
+
     def _full_for_long(self) -> None:
         """End, unless the queue has become shorter and was only never quite empty.
 
         When this comes late the process stood still and could not write: the
-        clock starts anew.
+        clock starts anew. It is watched on in either case, until it is empty.
         """
         is_late = self._is_late(self._full_alarm)
-        self.resumeProducing()
+        self._stop_clock()
         if is_late:
-            self.pauseProducing()
+            self._watch_queue()
         elif self.backlog > _FULL_BYTES:
             self._too_slow("time")
 
     def _is_over_its_bound(self) -> bool:
         """Whether nothing more may be queued; the connection ends then."""
-        # The transport is asked only after it said that it is full.
-        bound = self.factory.house.settings.max_backlog_bytes
-        if not self._is_full or self.backlog <= bound:
+        # The transport is asked only after it said that something is queued.
+        if not self._is_paused:
+            return False
+        self._watch_queue()
+        if self.backlog <= self.factory.house.settings.max_backlog_bytes:
             return False
         self._too_slow("bytes")
         return True

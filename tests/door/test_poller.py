@@ -159,6 +159,25 @@ def test_one_that_another_ended_meanwhile_is_let_alone(poller, connect):
     assert second.lost == [ConnectionLost]
 
 
+def test_the_last_connection_ends_the_poller(reactor):
+    """In the middle of a turn: the server stops when everybody has gone."""
+    poller = Poller(reactor, Outbox())
+    poller.start()
+    connection = Connection(poller)
+    poller.addReader(connection)
+    end = connection.connectionLost
+
+    def end_and_stop(reason):
+        end(reason)
+        poller.stop()
+
+    connection.connectionLost = end_and_stop
+    connection.peer.close()
+    poller.doRead()
+    assert connection.lost == [ConnectionDone]
+    assert not reactor.getReaders()
+
+
 def test_what_epoll_refuses_is_not_kept(poller):
     """A regular file cannot be watched: the caller is told, and nothing is left."""
     connection = Connection(poller)
