@@ -21,7 +21,7 @@ from bench.build import ARTEFACTS, ROOT, certificate, compiled
 from bench.cases import CASES, Case
 from bench.report import PLOTTED, Machine, performance, table
 from bench.running import Failed, Load, PinnedServer, cores
-from bench.servers import Measured, floor, of_revision, servers
+from bench.servers import Measured, floors, of_revision, servers
 from bench.statistics import Results, order_of
 from tests.support import npm
 from tests.survival.kinds import FOLDER
@@ -40,7 +40,7 @@ class Bench:
         self._tls = certificate()
         cases, only = _names("CASES"), _names("ONLY")
         self.cases = [case for case in CASES if not cases or case.name in cases]
-        known = [*servers(npm.install(FOLDER)), floor(compiled("floor"))]
+        known = [*servers(npm.install(FOLDER)), *floors(compiled("floor"))]
         self.servers = [each for each in known if not only or each.name in only]
         if revision := os.environ.get("AGAINST"):
             self.servers.append(of_revision(revision))

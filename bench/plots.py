@@ -27,7 +27,7 @@ def plot(results: Results, case: Case, names: Iterable[str], path: Path) -> None
     for name, figure in known:
         least, most = min(figure.rounds.values()), max(figure.rounds.values())
         spread = [[figure.median - least], [most - figure.median]]
-        colour = {"rtcsig": _OURS, "floor": _FLOOR}.get(name, _OTHERS)
+        colour = {"rtcsig": _OURS, "floor": _FLOOR, "python floor": _FLOOR}.get(name, _OTHERS)
         axes.barh(name, figure.median, xerr=spread, color=colour, ecolor="#444", capsize=2)
         axes.annotate(
             f"{figure.median:,.0f}", (0, name), (4, 0), textcoords="offset points", va="center",

@@ -71,7 +71,9 @@ changes, and takes medians. **Ratios count, not figures**: they are taken within
 round, and their median is given; what the machine does besides hits both.
 
 `floor` is no server. It is a relay in C that checks nothing (`bench/floor.c`), and shows
-what the kernel and the generator can do. All others parse each message and put the
+what the kernel and the generator can do. `python floor` is none either: the bare loop in
+Python, with no limits, no deadlines and nothing but the usual frame (`bench/floor.py`); what it
+leaves is all that a server in pure Python can have. All others parse each message and put the
 sender's id into it. `autobahn` is Twisted and Autobahn as shipped.
 
 The generator keeps the stated number of messages on their way from each client to its

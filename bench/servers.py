@@ -15,7 +15,7 @@ from tests.support.server import TWISTD
 from tests.survival.kinds import KINDS, RTCSIG, Kind
 from tests.survival.speech import BY_ID, PEERJS, TOPICS
 
-__all__ = ["SPEECHES", "Measured", "floor", "of_revision", "servers"]
+__all__ = ["SPEECHES", "Measured", "floors", "of_revision", "servers"]
 
 SPEECHES = {id(BY_ID): "id", id(PEERJS): "peerjs", id(TOPICS): "topics"}
 # One address makes all connections here, and every client says what it can.
@@ -124,16 +124,23 @@ def servers(npm_trouble: str) -> list[Measured]:
     return measured
 
 
-def floor(program: Path) -> Measured:
-    """A relay in C that checks nothing: what the machine and the generator can do."""
-    kind = Kind(
+def floors(program: Path) -> list[Measured]:
+    """Relays that check nothing: what the machine can do, and what Python can do."""
+    in_c = Kind(
         "floor",
         BY_ID,
         "C, epoll, no checks: the ceiling, not a server",
         command=lambda port: (str(program), str(port)),
         version=lambda: "bench/floor.c",
     )
-    return Measured(kind, no_tls="it has none")
+    in_python = replace(
+        in_c,
+        name="python floor",
+        how="Python, epoll, orjson, no limits: the ceiling of Python, not a server",
+        command=lambda port: (sys.executable, str(Path(__file__).with_name("floor.py")), str(port)),
+        version=lambda: "bench/floor.py",
+    )
+    return [Measured(kind, no_tls="it has none") for kind in (in_c, in_python)]
 
 
 def of_revision(revision: str) -> Measured:

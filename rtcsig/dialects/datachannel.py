@@ -55,13 +55,15 @@ def _bad_id(fault: str) -> Refusal:
 class DatachannelSession(Session):
     """One peer of libdatachannel's examples."""
 
-    __slots__ = ("_link", "_namespace", "_quoted_id", "peer_id")
+    __slots__ = ("_link", "_namespace", "_quoted_id", "deliver", "peer_id")
 
     def __init__(self, namespace: Namespace, link: Link) -> None:
         self.peer_id = peer_id_of_path(link.path)
         self._quoted_id = json_string(self.peer_id)
         self._namespace = namespace
         self._link = link
+        # What another peer sent goes out as it is.
+        self.deliver = link.send
 
     def opened(self) -> None:
         """Take the id, from an older connection if need be."""
@@ -87,10 +89,6 @@ class DatachannelSession(Session):
     def closed(self) -> None:
         """Give the id back, unless a newer connection has it."""
         self._namespace.release(self.peer_id, self)
-
-    def deliver(self, message: bytes) -> None:
-        """Send what another peer sent."""
-        self._link.send(message)
 
     def displaced(self) -> None:
         """Close: the id belongs to a newer connection."""

@@ -51,35 +51,43 @@ class Talk:
 
     def message_is_too_much(self) -> bool:
         """Count one message; whether it is beyond the bound."""
-        return self._counts_too_much(1)
-
-    def _counts_too_much(self, messages: float) -> bool:
-        self._messages_left -= messages
-        if self._messages_left >= 0:
-            return False
-        self._messages_paid_s, self._messages_left, is_over = _charge_more(
-            self._messages_paid_s, self._messages_left, self._rates.messages_per_s, self._seconds()
-        )
-        return is_over
+        self._messages_left -= 1
+        return self._messages_left < 0 and self._messages_are_overdrawn()
 
     def fragment_is_too_much(self) -> bool:
         """Count one frame of a message in many, a part of a message; whether it is too much."""
-        return self._counts_too_much(_FRAGMENT)
+        self._messages_left -= _FRAGMENT
+        return self._messages_left < 0 and self._messages_are_overdrawn()
 
     def bytes_are_too_much(self, count_bytes: int) -> bool:
         """Count bytes; whether they are beyond the bound."""
         self._bytes_left -= count_bytes
-        if self._bytes_left >= 0:
+        return self._bytes_left < 0 and self._bytes_are_overdrawn()
+
+    def is_within(self, count_bytes: int) -> bool:
+        """Count one message in so many bytes, if that needs no look at the clock; else nothing."""
+        if self._bytes_left < count_bytes or self._messages_left < 1:
             return False
-        self._bytes_paid_s, self._bytes_left, is_over = _charge_more(
-            self._bytes_paid_s, self._bytes_left, self._rates.bytes_per_s, self._seconds()
-        )
-        return is_over
+        self._bytes_left -= count_bytes
+        self._messages_left -= 1
+        return True
 
     def control_frame_is_too_much(self) -> bool:
         """Count one ping or pong; whether it is beyond the bound."""
         self._control_frames_paid_s, is_over = charge(
             self._control_frames_paid_s, 1, self._rates.control_frames_per_s, self._seconds()
+        )
+        return is_over
+
+    def _messages_are_overdrawn(self) -> bool:
+        self._messages_paid_s, self._messages_left, is_over = _charge_more(
+            self._messages_paid_s, self._messages_left, self._rates.messages_per_s, self._seconds()
+        )
+        return is_over
+
+    def _bytes_are_overdrawn(self) -> bool:
+        self._bytes_paid_s, self._bytes_left, is_over = _charge_more(
+            self._bytes_paid_s, self._bytes_left, self._rates.bytes_per_s, self._seconds()
         )
         return is_over
 

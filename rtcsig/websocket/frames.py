@@ -55,12 +55,21 @@ def read_text_frame(data: bytes, start: int, max_bytes: int) -> tuple[bytes, int
     Returns the unmasked payload and where the next frame begins; ``None`` for
     anything else.
     """
-    found = _find_payload(data, start, max_bytes)
-    if found is None:
+    # What `_find_payload` does, without the call: this is done for each message.
+    available = len(data)
+    if available < start + 4 or data[start] != _FINAL_TEXT:
         return None
-    payload_start, length = found
+    length = data[start + 1] - _MASKED
+    payload_start = start + 2 + _MASK_BYTES
+    if length == _LENGTH_IN_2_BYTES:
+        length = data[start + 2] << 8 | data[start + 3]
+        payload_start += 2
+        if length < _LENGTH_IN_2_BYTES:
+            return None
+    elif length < 0 or length == _LENGTH_IN_8_BYTES:
+        return None
     end = payload_start + length
-    if end > len(data):
+    if end > available or length > max_bytes:
         return None
     # XOR with the repeated mask (RFC 6455, 5.3), as one big integer; `_unmasked` without the call.
     mask = data[payload_start - _MASK_BYTES : payload_start]

@@ -137,47 +137,41 @@ class SignallingProtocol(ArrivingProtocol):
 
     def take(self, data: bytes) -> bytes:
         """Take whole text messages in small frames, which is nearly all that comes."""
-        if self._talk.bytes_are_too_much(len(data)):
+        if self.current_frame is None and not self.inside_message and not self.data:
+            frame = read_text_frame(data, 0, self.maxMessagePayloadSize)
+            is_one = frame is not None and frame[1] == len(data)
+            if is_one and not self._perMessageCompress and self._talk.is_within(len(data)):
+                # One message in one read is what nearly always comes: no call more than it takes.
+                try:
+                    self._session.received(frame[0])
+                except Exception as error:  # noqa: BLE001 a bug of ours costs this connection
+                    self._failed("message", error)
+                return b""
+        return self._take_several(data)
+
+    def _take_several(self, data: bytes) -> bytes:
+        """Take what messages there are in one read; those to one peer leave in one send."""
+        fresh_bytes = len(data)
+        if self._talk.bytes_are_too_much(fresh_bytes):
             self.data = b""
             self._says_too_much("bytes", self.factory.house.settings.max_byte_rate)
             return b""
         if self.current_frame is not None or self.inside_message or self._perMessageCompress:
             return data
-        fresh_bytes = len(data)
-        if self.data:
-            data, self.data = self.data + data, b""
-        max_bytes = self.maxMessagePayloadSize
-        frame = read_text_frame(data, 0, max_bytes)
-        if frame is None:
-            return self._kept(data, 0, fresh_bytes)
-        payload, end = frame
-        if end != len(data):
-            return self._take_several(data, payload, end, fresh_bytes)
-        # What `_hand_on` does, without the calls: this is where nearly all messages go.
-        if self._talk.message_is_too_much():
-            self._says_too_much("messages", self.factory.house.settings.max_message_rate)
-            return b""
-        try:
-            self._session.received(payload)
-        except Exception as error:  # noqa: BLE001 a bug of ours costs this connection
-            self._failed("message", error)
-        return b""
-
-    def _take_several(self, data: bytes, payload: bytes, end: int, fresh_bytes: int) -> bytes:
-        """Take the messages of one read; those to one peer leave in one send."""
+        data, self.data = self.data + data, b""
+        end = 0
         outbox = self.factory.house.outbox
         outbox.hold()
         try:
-            self._hand_on(payload, False)
             while self._life is _OPEN:
                 frame = read_text_frame(data, end, self.maxMessagePayloadSize)
                 if frame is None:
-                    break
+                    return self._kept(data, end, fresh_bytes)
                 payload, end = frame
                 self._hand_on(payload, False)
         finally:
             outbox.release()
-        return self._kept(data, end, fresh_bytes) if self._life is _OPEN else data[end:]
+        return data[end:]
 
     def _kept(self, data: bytes, start: int, fresh_bytes: int) -> bytes:
         """Keep the beginning of a usual frame until its rest comes; returns what is not one.

@@ -98,6 +98,20 @@ def test_the_clock_is_read_now_and_then():
     assert time.readings < 50
 
 
+def test_what_was_charged_in_advance_needs_no_look_at_the_clock():
+    """A message within it counts as any other; one that is not within is not counted at all."""
+    time = Time()
+    talk = Talk(Rates(messages_per_s=100, bytes_per_s=1000), time)
+    assert not talk.is_within(1)
+    talk.message_is_too_much()
+    talk.bytes_are_too_much(1)
+    readings = time.readings
+    assert [talk.is_within(10) for _ in range(6)] == [True] * 5 + [False]
+    assert not talk.is_within(1)
+    assert time.readings == readings
+    assert Talk(Rates(), time).is_within(1 << 40)
+
+
 @given(
     st.sampled_from([1, 2, 8, 64, 1024]),
     st.lists(st.tuples(st.integers(0, 40), st.integers(0, 500)), min_size=1, max_size=40),

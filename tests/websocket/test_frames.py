@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rtcsig.websocket.frames import binary_frame, read_text_frame, text_frame
+from rtcsig.websocket.frames import binary_frame, is_part_of_text_frame, read_text_frame, text_frame
 
 MASK = b"\x0f\xf0\x5a\x01"
 NO_LIMIT = 1 << 30
@@ -145,3 +145,30 @@ def test_random_bytes_are_read_rightly_or_left_alone(beginning, rest, start):
         mask_start = start + 1 + len(length_bytes(len(payload)))
         assert is_utf8(payload)
         assert data[start:end] == masked(payload, data[mask_start : mask_start + 4])
+
+
+@pytest.mark.parametrize(
+    ("data", "is_part"),
+    [
+        (b"", False),
+        (b"\x81", False),
+        (b"\x81\x85", False),  # no payload yet
+        (b"\x81\x85\0\0\0\0", False),
+        (b"\x81\x85\0\0\0\0a", True),
+        (b"\x81\x85\0\0\0\0\xc3", False),  # may be no UTF-8
+        (b"\x01\x85\0\0\0\0a", False),
+        (b"\x82\x85\0\0\0\0a", False),
+        (b"\x81\x05aaaaa", False),
+        (b"\x81\xfe", False),
+        (b"\x81\xfe\0", False),
+        (b"\x81\xfe\0\x7d\0\0\0\0a", False),  # not in its shortest form
+        (b"\x81\xfe\0\x7e\0\0\0\0a", True),
+        (b"\x81\xfe\x10\x01\0\0\0\0a", False),  # over the limit
+        (b"\x81\xff" + bytes(13), False),
+    ],
+)
+def test_what_can_become_a_usual_frame(data, is_part):
+    """Its header is there, some of its payload is, and nothing of that can fail."""
+    assert is_part_of_text_frame(data, 0, 4096) is is_part
+    assert is_part_of_text_frame(b"xx" + data, 2, 4096) is is_part
+    assert read_text_frame(data, 0, 4096) is None
