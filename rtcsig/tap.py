@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
 from typing import Any
@@ -113,7 +114,12 @@ class _Application(SignallingService):
         stop_on_signals(self.reactor)
 
     def startService(self) -> None:
-        """Start, and log by a thread: a daemon has forked before."""
+        """Start, and log by a thread: a daemon has forked before.
+
+        What was made until now is there for good: the garbage collector, which everybody
+        waits for, need not look at it again.
+        """
+        gc.freeze()
         if self._sink is not None:
             self._sink.start()
         super().startService()
