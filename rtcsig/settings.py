@@ -167,7 +167,7 @@ class Settings:
         1 << 24,
         whole(0, 1 << 30),
         "BYTES_PER_SECOND",
-        "The same for bytes; five seconds' worth must hold a message of --max-message-bytes.",
+        "The same for bytes; five seconds' worth must hold the largest message.",
     )
     max_control_frame_rate: int = _setting(
         100,
