@@ -34,6 +34,7 @@ What the connection is for stands in subclasses: the methods ``arrived``,
 from __future__ import annotations
 
 import os
+import zlib
 from http import HTTPStatus
 from typing import Any
 
@@ -46,6 +47,7 @@ from zope.interface import implementer
 from rtcsig.codes import CloseCode, Refusal
 from rtcsig.door.address import address_text
 from rtcsig.door.life import Event, State
+from rtcsig.door.report import shown
 from rtcsig.websocket.ending import OUR_FAULT, EndingProtocol
 from rtcsig.websocket.extensions import is_usable_offer
 from rtcsig.websocket.opening import Request, read_usual_request, upgrade_answer
@@ -153,6 +155,11 @@ class GuardedProtocol(EndingProtocol):
                 self._dataReceived(data)
         except Refusal as refusal:
             self._refuse(refusal)
+        except zlib.error as error:
+            # Autobahn closes with this code itself, from 26.10 on.
+            reason = "a compressed message cannot be read"
+            self._report("peer broke the protocol", reason, reason=reason, error=shown(str(error)))
+            self._end_talk(CloseCode.INVALID_PAYLOAD, reason)
         except Exception as error:  # noqa: BLE001 a bug of ours or of Autobahn costs this connection
             self._parser_failed(error)
 
