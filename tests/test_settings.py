@@ -7,6 +7,8 @@ import json
 
 import pytest
 
+from rtcsig import settings as settings_module
+from rtcsig.door.talk import BURST_S
 from rtcsig.settings import Setting, SettingError, Settings, declared
 
 # For each setting what a file, a variable and a flag say in these tests.
@@ -269,6 +271,12 @@ class TestRepeatable:
         text = fault({"proxy_protocol": ["tcp:1"], "listen": ["tcp:1"]})
         assert text == "proxy_protocol: needs a trusted_proxy, or nobody may connect"
 
+    def test_a_proxy_protocol_is_not_within_tls(self):
+        """A listener for TLS would look for the header inside it, where no proxy writes it."""
+        endpoint = "ssl:443:privateKey=key.pem"
+        flags = {"listen": [endpoint], "proxy_protocol": [endpoint], "trusted_proxy": ["unix"]}
+        assert fault(flags) == f"proxy_protocol: {endpoint!r} would expect the header inside TLS"
+
     def test_the_value_that_is_wrong_is_the_one_shown(self):
         """Among several values, the message shows the culprit."""
         text = fault({"mount": ["/a=echo", "nonsense", "/b=echo"]})
@@ -359,6 +367,27 @@ class TestBadValues:
         text = fault(environment={"RTCSIG_LOG_LEVEL": "a\nb"})
         assert text.startswith("RTCSIG_LOG_LEVEL: ")
         assert text.endswith(r"not 'a\nb'")
+
+
+class TestByteRate:
+    """What a peer may send in bytes, beside what a message may have."""
+
+    def test_one_that_holds_no_message_is_refused(self):
+        """Who sends a message that is allowed would be closed for it."""
+        text = fault({"max_byte_rate": ["199"], "max_message_bytes": ["1000"]})
+        assert text == (
+            "max_byte_rate: 5 seconds of 199 bytes hold no message of max_message_bytes, 1000"
+        )
+
+    @pytest.mark.parametrize("rate", ["200", "0"])
+    def test_one_that_holds_a_message_is_taken(self, rate):
+        """And none at all, which is no bound."""
+        flags = {"max_byte_rate": [rate], "max_message_bytes": ["1000"]}
+        assert Settings.load(flags, {}, None).max_byte_rate == int(rate)
+
+    def test_the_burst_is_that_of_the_buckets(self):
+        """The settings count with the seconds that a peer's bucket holds."""
+        assert settings_module._BURST_S == BURST_S
 
 
 class TestUnknown:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from rtcsig.dialects import addressed
 from rtcsig.dialects.addressed import (
     MessageError,
     json_string,
@@ -212,6 +213,30 @@ def test_what_cannot_be_used_is_refused_with_a_sentence(text, said):
     with pytest.raises(MessageError) as caught:
         read_addressed(text)
     assert str(caught.value) == said
+
+
+@given(st.text('id\\u0469"x', max_size=14))
+@example("\\u0069\\u0064")
+@example("i\\u0064")
+@example("\\u0069d")
+@example("\\\\u0069d")
+def test_a_name_is_id_as_a_parser_reads_it(written):
+    """In each spelling that JSON has for it, and in no other."""
+    try:
+        name = json.loads(f'"{written}"')
+    except ValueError:
+        return
+    assert addressed._is_id(f'"{written}"'.encode()) is (name == "id")
+
+
+def test_escaped_names_are_not_parsed_one_by_one(monkeypatch):
+    """A message can have ten thousand of them."""
+    parsed = []
+    loads = json.loads
+    monkeypatch.setattr(json, "loads", lambda text, **o: parsed.append(text) or loads(text, **o))
+    assert outcome(b'{"id":"a"' + rb',"\n":1' * 1000 + b"}")[0] == "a"
+    assert outcome(b'{"\\u0069d":"a"' + rb',"\n":1' * 1000 + b"}")[0] == "a"
+    assert len(parsed) <= 2
 
 
 @pytest.mark.parametrize("text", [b'{"id":"\xff"}', b'{"id":"a","x":"\xed\xa0\x80"}'])

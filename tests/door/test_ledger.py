@@ -136,6 +136,18 @@ def test_a_counter_is_read_by_its_reasons(name, labels):
     ]
 
 
+def test_a_line_that_is_counted_meanwhile_disturbs_nobody():
+    """The log's thread may find a new reason while the numbers are read."""
+    ledger = Ledger()
+    ledger.dropped_log_lines.update({"full": 1, "queue": 2})
+    read = []
+    for reading in ledger.readings():
+        if reading.name == "dropped_log_lines":
+            ledger.dropped_log_lines["ENOSPC"] += 1
+            read.append(reading.value)
+    assert read == [1, 2]
+
+
 def test_every_counter_is_read():
     """One that is added to the books must get its row above."""
     counters = {name for name, value in vars(Ledger()).items() if isinstance(value, Counter)}

@@ -76,6 +76,24 @@ class TestXForwardedFor:
         assert hops_of(X_FORWARDED_FOR, value) == hops
 
 
+class TestManyHops:
+    """A list that is longer than any way through proxies."""
+
+    @pytest.mark.parametrize(
+        ("header", "element"), [(X_FORWARDED_FOR, "192.0.2.{}"), (FORWARDED, "for=192.0.2.{}")]
+    )
+    @pytest.mark.parametrize("count", [31, 32, 33, 200])
+    def test_is_read_from_its_end(self, header, element, count):
+        """The last 32, which is where the proxies wrote."""
+        value = ", ".join(element.format(number) for number in range(count))
+        assert hops_of(header, value) == [f"192.0.2.{n}" for n in range(count)][-32:]
+
+    def test_is_not_even_cut_into_pieces(self):
+        """Quotes that a client left open before them change nothing of the last."""
+        value = 'for="x,' * 1000 + ",".join(["for=192.0.2.1"] * 32)
+        assert hops_of(FORWARDED, value) == ["192.0.2.1"] * 32
+
+
 class TestForwarded:
     """``Forwarded`` (RFC 7239)."""
 

@@ -238,6 +238,26 @@ class TestForgetting:
             entered(turnstile, f"source-{number}", now_s=1.0 + number)[0].left()
         assert turnstile.sources <= BURST_S + 1
 
+    def test_is_held_up_by_nobody_who_owes(self):
+        """A source that comes and goes and always owes keeps no others known."""
+        turnstile = turnstile_of(connections_per_s=2)
+        for _ in range(6):
+            entered(turnstile, ANN, now_s=1.0)[0].left()
+        for number in range(1000):
+            now_s = 1.0 + number / 2
+            entered(turnstile, ANN, now_s=now_s)[0].left()
+            entered(turnstile, f"source-{number}", now_s=now_s + 0.25)[0].left()
+        assert turnstile.sources <= 2 * BURST_S
+
+    def test_keeps_each_turn_short(self):
+        """However many owe, few of them are looked at for each who comes."""
+        turnstile = turnstile_of(connections_per_s=1)
+        for number in range(1000):
+            entered(turnstile, f"source-{number}")[0].left()
+        before = list(turnstile._leaving)
+        entered(turnstile, BOB)
+        assert list(turnstile._leaving) == before[10:] + before[:10]
+
     def test_one_that_left_twice_waits_once(self):
         """A source that comes and goes while it owes takes one place among those who left."""
         turnstile = turnstile_of(connections_per_s=2)

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import socket
+import ssl
 import struct
 from types import TracebackType
 from typing import Any
@@ -77,10 +78,21 @@ def reset(sock: socket.socket) -> None:
 
 
 class Peer:
-    """One connection. Every wait has an end, which is a failure."""
+    """One connection, over TLS if there is a context for it.
 
-    def __init__(self, port: int, path: str | None = None, *lines: str, address: str = "") -> None:
-        self._use(socket.create_connection(("127.0.0.1", port), None, (address, 0)))
+    Every wait has an end, which is a failure.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        path: str | None = None,
+        *lines: str,
+        address: str = "",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        connected = socket.create_connection(("127.0.0.1", port), _TIMEOUT_S, (address, 0))
+        self._use(tls.wrap_socket(connected) if tls else connected)
         if path is not None:
             status, _, _ = self.upgrade(path, *lines)
             assert status == 101, status

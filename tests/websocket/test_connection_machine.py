@@ -352,7 +352,7 @@ def test_connections_keep_their_promises_in_any_order(logged):
     run_state_machine_as_test(
         lambda: ConnectionMachine(logged, tally),
         settings=settings(
-            max_examples=LEAST_STEPS // STEPS_PER_EXAMPLE * 13 // 10,
+            max_examples=LEAST_STEPS // STEPS_PER_EXAMPLE * 16 // 10,
             stateful_step_count=STEPS_PER_EXAMPLE,
         ),
     )

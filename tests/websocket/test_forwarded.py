@@ -232,6 +232,14 @@ class TestProxyHeader:
         assert peer.http_answer()[0] == 101
         assert sessions[0].link.address == "203.0.113.9:4711"
 
+    @pytest.mark.parametrize("header", [UNKNOWN, b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"])
+    def test_one_that_names_nobody_leaves_nothing_to_the_client(self, house, sessions, header):
+        """The proxy speaks for itself: it said nothing of what the request says."""
+        peer = connected(house())
+        peer.protocol.dataReceived(header + request("/x", "X-Forwarded-For: 198.51.100.66"))
+        assert peer.http_answer()[0] == 101
+        assert sessions[0].link.address == "10.0.0.1:50000"
+
     def test_a_proxy_behind_a_proxy_is_believed(self, house, sessions):
         """When the PROXY header names one that is trusted, its request header counts."""
         peer = connected(house())

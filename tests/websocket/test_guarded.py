@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import errno
+import os
 
 import pytest
-from twisted.internet.interfaces import INegotiated
+from twisted.internet.interfaces import IFileDescriptorReceiver, INegotiated
 from twisted.python.failure import Failure
 from zope.interface import directlyProvides
 
 from rtcsig.codes import CloseCode
+from rtcsig.door.descriptors import MAX_BEYOND
 from rtcsig.door.life import State
 from tests.support.memory import MemoryPeer, SteadyClock, house_of, recording_dialect
+from tests.support.peer import TEXT, frame
 
 CALLBACKS = {
     "made": ("admission", None),
@@ -258,6 +261,53 @@ def test_a_refusal_lets_the_answer_out(clock, tls, end):
     peer.connect()
     assert peer.upgrade("/")[0] == 400
     assert peer.transport.ends == [end]
+
+
+def lingering(house):
+    """As many refused TLS connections as may take their time to go."""
+    return [refused_over_tls(house) for _ in range(MAX_BEYOND)]
+
+
+def refused_over_tls(house):
+    """A TLS connection that was refused."""
+    peer = MemoryPeer(house)
+    directlyProvides(peer.transport, INegotiated)
+    peer.connect()
+    assert peer.upgrade("/")[0] == 400
+    return peer
+
+
+def test_who_is_refused_over_tls_beyond_the_bound_is_cut(clock):
+    """Its close would wait for the peer; there is room again when one of them has gone."""
+    house = house_of(clock)
+    peers = lingering(house)
+    assert {end for peer in peers for end in peer.transport.ends} == {"fin"}
+    assert refused_over_tls(house).transport.ends == ["reset"]
+    for peer in peers[:2]:
+        peer.lost()
+    assert refused_over_tls(house).transport.ends == ["fin"]
+
+
+def test_who_says_too_much_over_tls_is_told_so_in_any_case(clock):
+    """It has its place among those who were let in, and is not one of the refused."""
+    house = house_of(clock, max_message_rate=1)
+    peer = MemoryPeer(house, "/a")
+    directlyProvides(peer.transport, INegotiated)
+    lingering(house)
+    refused_over_tls(house)
+    peer.protocol.dataReceived(frame(TEXT, b"{}") * 10)
+    assert peer.close_codes() == [1008]
+    assert peer.transport.ends == ["fin"]
+
+
+def test_descriptors_that_a_peer_passes_are_closed(clock):
+    """A peer of a unix socket can make the server have no others than its own."""
+    peer = MemoryPeer(house_of(clock), "/a")
+    ours, passed = os.pipe()
+    assert IFileDescriptorReceiver.providedBy(peer.protocol)
+    peer.protocol.fileDescriptorReceived(passed)
+    assert os.read(ours, 1) == b"", "no writer is left"
+    os.close(ours)
 
 
 def test_an_arrival_that_fails_is_answered_500(logged, clock):

@@ -115,6 +115,31 @@ def test_fragments_are_one_message(house, sessions):
     assert sessions[0].calls[-1] == ("received", b"x" * 52)
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_many_fragments(house, sessions, together):
+    """A message of very many costs more than one, before it is whole."""
+    house = house(max_message_rate=2, max_frames_per_message=0)
+    peer = MemoryPeer(house, "/x")
+    peer.send_frame(TEXT, b"x", final=False)
+    taken = frame(CONTINUED, b"x", final=False) * (15 + 10 * 16)
+    for data in [taken] if together else [taken[i : i + 7] for i in range(0, len(taken), 7)]:
+        peer.protocol.dataReceived(data)
+    assert peer.close_codes() == []
+    peer.send_frame(CONTINUED, b"x", final=False)
+    assert house.ledger.excesses == {"messages": 1}
+    assert received(sessions[0]) == 0
+    assert_is_deaf(peer, sessions[0])
+
+
+def test_few_fragments_cost_nothing(house, sessions):
+    """Messages in sixteen frames each are messages."""
+    peer = MemoryPeer(house(max_message_rate=2), "/x")
+    data = frame(TEXT, b"x", final=False) + frame(CONTINUED, b"x", final=False) * 14
+    for _ in range(10):
+        peer.protocol.dataReceived(data + frame(CONTINUED, b"x"))
+    assert received(sessions[0]) == 10
+
+
 def test_bytes(house, sessions, way):
     """As they come from the network, with their frames, compressed or not."""
     extension, message = way
