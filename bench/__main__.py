@@ -54,6 +54,7 @@ class Bench:
                 began_s = time.monotonic()
                 self._measure(by_name[name], turn)
                 print(f"round {turn + 1}: {name}, {time.monotonic() - began_s:.0f} s", flush=True)
+            self._keep()
 
     def _measure(self, server: Measured, turn: int) -> None:
         """One server in all cases; it is started anew for memory, and when it has died."""
@@ -102,10 +103,13 @@ class Bench:
             self.seconds, described,
         )  # fmt: skip
 
-    def write(self) -> None:
-        """Every figure, and, of a whole run, the page and its plots."""
+    def _keep(self) -> None:
+        """Every figure so far, for whoever wants to look."""
         figures = ARTEFACTS / "results.json"
         figures.write_text(json.dumps(self.results.rows(), indent=1), encoding="utf-8")
+
+    def write(self) -> None:
+        """The figures as tables, and, of a whole run, the page and its plots."""
         names = [server.name for server in self.servers]
         for case in self.cases:
             print(table(self.results, case, names))
