@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from bench.cases import MEMORY_CONNECTIONS, Case
+from bench.cases import Case
 from bench.servers import SPEECHES
 from tests.survival.kinds import Kind
 from tests.survival.running import Running
@@ -121,7 +121,7 @@ class Load:
             if not line:
                 raise Failed(idle.stderr.read().decode().strip())
             after = self._server.resident_bytes()
-        return {"bytes_per_connection": (after - before) / MEMORY_CONNECTIONS}
+        return {"bytes_per_connection": (after - before) / json.loads(line)["open"]}
 
     @contextmanager
     def _idle(self, case: Case) -> Iterator[Any]:
