@@ -45,7 +45,7 @@ enum {
     EVENTS = 256,
     OPENING_AT_ONCE = 64,
     MAX_PAYLOAD_BYTES = 65535,
-    STALL_S = 20,
+    STALL_S = 5,
     MARK_BYTES = 1 + 6 + 16, /* '#', the sender's number, nanoseconds in hexadecimal */
     PARTS = 32, /* histogram buckets for each power of two: 3 % */
 };

@@ -158,7 +158,7 @@ def table(results: Results, case: Case, names: Iterable[str]) -> str:
 
 def _measured(machine: Machine) -> str:
     how = (
-        f"{machine.rounds} rounds, {machine.seconds:g} s each after 0.5 s of warm-up, on "
+        f"{machine.rounds} rounds, {machine.seconds:g} s each after a short warm-up, on "
         f"{machine.processor}, Linux {machine.kernel}, Python {machine.python}. Memory is what "
         "the resident set of a fresh process grows by, after 200 connections came and went.\n"
     )

@@ -16,10 +16,11 @@ from bench.servers import SPEECHES
 from tests.survival.kinds import Kind
 from tests.survival.running import Running
 
-__all__ = ["Failed", "Load", "PinnedServer", "cores"]
+__all__ = ["WARM_UP_S", "Failed", "Load", "PinnedServer", "cores"]
 
 _TIMEOUT_S = 120.0
 _WARM_UP_CONNECTIONS = 200
+WARM_UP_S = 0.3
 
 
 class Failed(Exception):
@@ -82,12 +83,12 @@ class Load:
         if case.load[0] == "idle":
             return self._memory(case)
         before_s = self._server.cpu_s()
-        figures = self._run(case, "--seconds", str(self._seconds), "--warm-up-s", "0.5")
+        figures = self._run(case, "--seconds", str(self._seconds), "--warm-up-s", str(WARM_UP_S))
         done = figures.get("messages", figures.get("upgrades", 0.0))
         if not done:
             raise Failed("nothing came")
         # The warm-up's share of the time is in it as well, and nearly at the same rate.
-        share = figures["seconds"] / (figures["seconds"] + 0.5)
+        share = figures["seconds"] / (figures["seconds"] + WARM_UP_S)
         figures["server_cpu_us"] = (self._server.cpu_s() - before_s) * share / done * 1e6
         return figures
 

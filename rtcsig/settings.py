@@ -161,8 +161,8 @@ class Settings:
         whole(0, 1 << 30),
         "PER_SECOND",
         "Messages in a second from one peer in the long run, five times as many at once; beyond "
-        "it the connection ends with 1008. A frame of a message beyond its sixteenth counts as a "
-        "sixteenth of one. 0 for no bound.",
+        "it the connection ends with 1008. Each frame of a message beyond its fourth counts as "
+        "three sixteenths of one. 0 for no bound.",
     )
     max_byte_rate: int = _setting(
         1 << 24,

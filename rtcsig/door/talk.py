@@ -11,7 +11,7 @@ __all__ = ["BURST_S", "IN_ADVANCE_S", "Rates", "Talk", "charge"]
 BURST_S = 5.0
 IN_ADVANCE_S = 0.05
 # What a frame costs of a message's price; a sum of such parts is exact.
-_FRAGMENT = 1 / 16
+_FRAGMENT = 3 / 16
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ _EARLIEST_PING = 0.8
 _FULL_BYTES = 65_536
 _LEAST_FRESH_BYTES = 4096
 # So many frames are paid for with their message; each further one costs a part of a message.
-_FRAMES_PAID_FOR = 16
+_FRAMES_PAID_FOR = 4
 _OPEN = State.OPEN
 
 
@@ -40,8 +40,8 @@ _OPEN = State.OPEN
 class SignallingProtocol(ArrivingProtocol):
     """A connection with its session; it is the ``Link`` that the session sees.
 
-    As a push producer it hears from the transport when more is queued than one
-    read, and when nothing is any more. Nothing is produced less for that: the
+    As a push producer it hears from the transport when much is queued, and when
+    nothing is any more. Nothing is produced less for that: the
     peers who send are not slowed by one who does not read. Its queue is
     bounded in bytes and in time instead.
     """
@@ -256,7 +256,7 @@ class SignallingProtocol(ArrivingProtocol):
     # -- a peer that does not read ---------------------------------------------------------
 
     def pauseProducing(self) -> None:
-        """Watch the queue from now on, which holds more than one read.
+        """Watch the queue from now on, which the transport takes for full.
 
         TCP says so for every write while that is so, TLS for the first one only.
         """

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import ipaddress
 import json
 import socket
 import ssl
@@ -12,11 +10,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from tests.support.certificates import make_certificate
 from tests.support.log import context, unexpected
 from tests.support.peer import CLOSE, TEXT, Frame, Peer, frame
 from tests.support.server import ServerProcess, wait_until
@@ -28,50 +23,24 @@ NOT_FOUND = "peer-not-found"
 CROWD, OTHER = "127.0.0.2", "127.0.0.3"
 
 
-def made_certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
-    """A certificate of this key for the loopback, signed by itself."""
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "rtcsig")])
-    now = dt.datetime.now(dt.UTC)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    return (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> tuple[Path, Path]:
+    """A key and a certificate."""
+    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    """A folder with ``key.pem`` and ``cert.pem``."""
-    folder = tmp_path_factory.mktemp("tls")
-    key = ec.generate_private_key(ec.SECP256R1())
-    pem = serialization.Encoding.PEM
-    key_format = serialization.PrivateFormat.PKCS8
-    secret = key.private_bytes(pem, key_format, serialization.NoEncryption())
-    (folder / "key.pem").write_bytes(secret)
-    (folder / "cert.pem").write_bytes(made_certificate(key).public_bytes(pem))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def listener(folder) -> str:
+def listener(files) -> str:
     """The endpoint of a listener for TLS."""
-    files = f"privateKey={folder / 'key.pem'}:certKey={folder / 'cert.pem'}"
-    return f"ssl:0:interface=127.0.0.1:{files}"
+    return f"ssl:0:interface=127.0.0.1:privateKey={files[0]}:certKey={files[1]}"
 
 
 @pytest.fixture(scope="module")
-def tls(folder) -> ssl.SSLContext:
+def tls(files) -> ssl.SSLContext:
     """A client's context that trusts this certificate only."""
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False
-    client.load_verify_locations(folder / "cert.pem")
+    client.load_verify_locations(files[1])
     return client
 
 

@@ -121,7 +121,7 @@ def test_many_fragments(house, sessions, together):
     house = house(max_message_rate=2, max_frames_per_message=0)
     peer = MemoryPeer(house, "/x")
     peer.send_frame(TEXT, b"x", final=False)
-    taken = frame(CONTINUED, b"x", final=False) * (15 + 10 * 16)
+    taken = frame(CONTINUED, b"x", final=False) * (3 + 10 * 16 // 3)
     for data in [taken] if together else [taken[i : i + 7] for i in range(0, len(taken), 7)]:
         peer.protocol.dataReceived(data)
     assert peer.close_codes() == []
@@ -132,9 +132,9 @@ def test_many_fragments(house, sessions, together):
 
 
 def test_few_fragments_cost_nothing(house, sessions):
-    """Messages in sixteen frames each are messages."""
+    """Messages in four frames each are messages."""
     peer = MemoryPeer(house(max_message_rate=2), "/x")
-    data = frame(TEXT, b"x", final=False) + frame(CONTINUED, b"x", final=False) * 14
+    data = frame(TEXT, b"x", final=False) + frame(CONTINUED, b"x", final=False) * 2
     for _ in range(10):
         peer.protocol.dataReceived(data + frame(CONTINUED, b"x"))
     assert received(sessions[0]) == 10
