@@ -99,7 +99,7 @@ class Bench:
             (each.name, each.kind.how, each.missing or each.kind.version()) for each in self.servers
         )
         return Machine(
-            _processor(), platform.release(), platform.python_version(), self.rounds,
+            _processor(), platform.release().partition("-")[0], platform.python_version(), self.rounds,
             self.seconds, described,
         )  # fmt: skip
 
