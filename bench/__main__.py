@@ -98,10 +98,16 @@ class Bench:
         described = tuple(
             (each.name, each.kind.how, each.missing or each.kind.version()) for each in self.servers
         )
+        # Without the suffix, which names who has built it.
+        kernel = platform.release().partition("-")[0]
         return Machine(
-            _processor(), platform.release().partition("-")[0], platform.python_version(), self.rounds,
-            self.seconds, described,
-        )  # fmt: skip
+            _processor(),
+            kernel,
+            platform.python_version(),
+            self.rounds,
+            self.seconds,
+            described,
+        )
 
     def _keep(self) -> None:
         """Every figure so far, for whoever wants to look."""
