@@ -24,26 +24,25 @@ _from_bytes = int.from_bytes
 
 
 def text_frame(payload: bytes) -> bytes:
-    """A server's frame with a whole text message."""
+    """A server's frame with a whole text message; sent so often that short ones save the call."""
     length = len(payload)
     if length < _LENGTH_IN_2_BYTES:
         return _SMALL_TEXT_HEADERS[length] + payload
     if length <= _LARGEST_2_BYTE_LENGTH:
         return _pack_2_byte_header(_FINAL_TEXT, _LENGTH_IN_2_BYTES, length) + payload
-    return _large_header(_FINAL_TEXT, length) + payload
+    return _header(_FINAL_TEXT, length) + payload
 
 
 def binary_frame(payload: bytes) -> bytes:
     """A server's frame with a whole binary message."""
-    length = len(payload)
+    return _header(_FINAL_BINARY, len(payload)) + payload
+
+
+def _header(first: int, length: int) -> bytes:
     if length < _LENGTH_IN_2_BYTES:
-        return bytes((_FINAL_BINARY, length)) + payload
+        return bytes((first, length))
     if length <= _LARGEST_2_BYTE_LENGTH:
-        return _pack_2_byte_header(_FINAL_BINARY, _LENGTH_IN_2_BYTES, length) + payload
-    return _large_header(_FINAL_BINARY, length) + payload
-
-
-def _large_header(first: int, length: int) -> bytes:
+        return _pack_2_byte_header(first, _LENGTH_IN_2_BYTES, length)
     return bytes((first, _LENGTH_IN_8_BYTES)) + length.to_bytes(8, "big")
 
 
