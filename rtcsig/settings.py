@@ -18,7 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rtcsig.values import one_of, path_and_dialect, seconds, text, whole
+from rtcsig.values import (
+    one_of,
+    optional_text,
+    path_and_dialect,
+    seconds,
+    switch,
+    text,
+    whole,
+)
 
 __all__ = ["CONFIG_FLAG", "ENVIRONMENT_PREFIX", "Setting", "SettingError", "Settings", "declared"]
 
@@ -48,11 +56,17 @@ class Setting:
     placeholder: str
     repeatable: bool
     parse: Callable[[Any], Any]
+    at_start_only: bool
 
     @property
     def flag(self) -> str:
         """The name on the command line, without the dashes."""
         return self.name.replace("_", "-")
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether the flag takes no value: to be given is to be on."""
+        return isinstance(self.default, bool)
 
 
 def _setting(
@@ -60,9 +74,19 @@ def _setting(
     parse: Callable[[Any], Any],
     placeholder: str,
     help: str,  # noqa: A002 the field's word
+    *,
+    at_start_only: bool = False,
 ) -> Any:
-    """A field of ``Settings`` with its declaration; a tuple as default makes it repeatable."""
-    metadata = {"parse": parse, "placeholder": placeholder, "help": help}
+    """A field of ``Settings`` with its declaration; a tuple as default makes it repeatable.
+
+    What is for the start only keeps its value when settings are read anew.
+    """
+    metadata = {
+        "parse": parse,
+        "placeholder": placeholder,
+        "help": help,
+        "at_start_only": at_start_only,
+    }
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -75,6 +99,7 @@ class Settings:
         text,
         "ENDPOINT",
         "Where to listen, as a Twisted server endpoint description. Repeatable.",
+        at_start_only=True,
     )
     mount: tuple[tuple[str, str], ...] = _setting(
         (("/", "datachannel"),),
@@ -88,6 +113,7 @@ class Settings:
         "COUNT",
         "Connections that may wait in the kernel to be accepted, per listener; "
         "an endpoint description's own backlog goes first.",
+        at_start_only=True,
     )
     allow_origin: tuple[str, ...] = _setting(
         (),
@@ -122,6 +148,7 @@ class Settings:
         "One of the --listen endpoints, whose connections begin with a PROXY protocol header, "
         "version 1 or 2, and come from trusted proxies only. Not with ssl: the header would be "
         "expected inside TLS, where no proxy writes it. Repeatable.",
+        at_start_only=True,
     )
     max_connections: int = _setting(
         0,
@@ -231,6 +258,61 @@ class Settings:
         "SECONDS",
         "Time that a peer's queue may stay full; then the connection ends with 1013.",
     )
+    admin_listen: tuple[str, ...] = _setting(
+        (),
+        text,
+        "ENDPOINT",
+        "Where health, metrics and the page about the server answer, in place of the ports of "
+        "--listen. Repeatable.",
+        at_start_only=True,
+    )
+    admin_allow: tuple[str, ...] = _setting(
+        ("127.0.0.0/8", "::1/128", "unix"),
+        text,
+        "CIDR",
+        "A network from which they may be read, or unix. Repeatable.",
+    )
+    admin_token_file: str = _setting(
+        "",
+        optional_text,
+        "FILE",
+        "A file with a token; who shows it, as Authorization: Bearer, may read them from anywhere.",
+    )
+    drain_s: float = _setting(
+        20.0,
+        seconds(0, 86_400),
+        "SECONDS",
+        "Time over which the peers are sent away, evenly, before the server ends. 0 for at once.",
+    )
+    drain_code: str = _setting(
+        "restart",
+        one_of("restart", "going-away"),
+        "restart|going-away",
+        "What they are told: 1012, come back soon, or 1001.",
+    )
+    supervise: bool = _setting(
+        False,
+        switch,
+        "yes|no",
+        "Run the server in a process of its own, and start it again when it dies or hangs. "
+        "Newcomers wait meanwhile: its parent has the listening sockets.",
+        at_start_only=True,
+    )
+    watchdog_s: float = _setting(
+        10.0,
+        seconds(0.5, 3600),
+        "SECONDS",
+        "A supervised server that gives no sign of life for so long is killed.",
+        at_start_only=True,
+    )
+    max_restart_pause_s: float = _setting(
+        30.0,
+        seconds(0, 3600),
+        "SECONDS",
+        "Pauses before a supervised server is started again grow up to this, until it has run "
+        "for a minute.",
+        at_start_only=True,
+    )
     compression: str = _setting(
         "off",
         one_of("off", "deflate"),
@@ -242,12 +324,27 @@ class Settings:
         one_of("text", "json"),
         "text|json",
         "Log lines for people, or one JSON object each.",
+        at_start_only=True,
     )
     log_level: str = _setting(
         "info",
         one_of("debug", "info", "warn", "error", "critical"),
         "LEVEL",
         "The least level that is logged: debug, info, warn, error or critical.",
+    )
+
+    log_connections: bool = _setting(
+        False,
+        switch,
+        "yes|no",
+        "Write a line for each connection that ends.",
+    )
+    log_peer_ids: str = _setting(
+        "short",
+        one_of("short", "hash", "full", "none"),
+        "short|hash|full|none",
+        "How peers' ids stand in the log: eight characters of them, or of their SHA-256, the "
+        "whole, or nothing.",
     )
 
     @classmethod
@@ -288,6 +385,19 @@ class Settings:
         settings._check()
         return settings
 
+    def reloaded(self, wanted: Settings) -> tuple[Settings, list[str]]:
+        """These settings with all that may change from ``wanted``, and the names of the rest.
+
+        The rest is what differs and holds from the start only.
+        """
+        kept = [
+            setting.name
+            for setting in declared()
+            if setting.at_start_only
+            and getattr(self, setting.name) != getattr(wanted, setting.name)
+        ]
+        return dataclasses.replace(wanted, **{name: getattr(self, name) for name in kept}), kept
+
     def _check(self) -> None:
         """What only holds between settings."""
         paths = [path.rstrip("/") or "/" for path, _ in self.mount]
@@ -319,6 +429,7 @@ def _declarations() -> dict[str, Setting]:
             field.metadata["placeholder"],
             isinstance(field.default, tuple),
             field.metadata["parse"],
+            field.metadata["at_start_only"],
         )
         for field in dataclasses.fields(Settings)
     }

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["one_of", "path_and_dialect", "seconds", "text", "whole"]
+__all__ = ["one_of", "optional_text", "path_and_dialect", "seconds", "switch", "text", "whole"]
 
 # What can stand in the path of a request (RFC 3986, 3.3).
 _PATH = re.compile(r"[A-Za-z0-9/._~!$&'()*+,;=:@%-]+")
@@ -62,6 +62,24 @@ def text(raw: Any) -> str:
     if not isinstance(raw, str) or not raw:
         raise ValueError("must be a text that is not empty")
     return raw
+
+
+def optional_text(raw: Any) -> str:
+    """Any text; an empty one stands for nothing."""
+    if not isinstance(raw, str):
+        raise ValueError("must be a text")  # noqa: TRY004 see above: settings know one error
+    return raw
+
+
+_WORDS = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}
+
+
+def switch(raw: Any) -> bool:
+    """On or off, as a truth value or a word for one."""
+    value = _WORDS.get(raw.lower()) if isinstance(raw, str) else raw
+    if type(value) is not bool:
+        raise ValueError("must be yes or no")
+    return value
 
 
 def path_and_dialect(raw: Any) -> tuple[str, str]:

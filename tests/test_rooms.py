@@ -14,7 +14,8 @@ SOURCES = sorted([*ROOT.glob("rtcsig/**/*.py"), *ROOT.glob("twisted_plugins/*.py
 
 # What each room may import, besides itself. `rtcsig` is the package with its version.
 _BELOW_SERVER = {
-    *("rtcsig", "codes", "settings", "hub", "dialects", "door", "websocket", "client", "ops")
+    *("rtcsig", "codes", "settings", "hub", "dialects", "door", "websocket", "client", "ops"),
+    "web",
 }
 MAY_IMPORT: dict[str, set[str]] = {
     "twisted_plugins": set(),
@@ -28,9 +29,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "door": {"codes", "settings"},
     "websocket": {"door", "dialects", "codes", "settings"},
     "ops": {"door", "hub", "settings"},
-    "server": _BELOW_SERVER,
-    "tap": {*_BELOW_SERVER, "server"},
-    "cli": {*_BELOW_SERVER, "server", "tap"},
+    "web": {"rtcsig", "door"},
+    "rules": _BELOW_SERVER,
+    "listening": _BELOW_SERVER,
+    "vitals": {*_BELOW_SERVER, "listening"},
+    "server": {*_BELOW_SERVER, "rules", "listening", "vitals"},
+    "application": {*_BELOW_SERVER, "rules", "listening", "server"},
+    "tap": {*_BELOW_SERVER, "application"},
+    "cli": {*_BELOW_SERVER, "tap"},
     "__main__": {"cli"},
 }
 PURE = (
@@ -40,6 +46,7 @@ PURE = (
     "rtcsig.hub",
     "rtcsig.dialects",
     "rtcsig.door.admission",
+    "rtcsig.door.histogram",
     "rtcsig.door.ledger",
     "rtcsig.door.life",
     "rtcsig.door.accepting",
@@ -52,6 +59,10 @@ PURE = (
     "rtcsig.websocket.frames",
     "rtcsig.websocket.opening",
     "rtcsig.websocket.request",
+    "rtcsig.ops.inheritance",
+    "rtcsig.ops.restarts",
+    "rtcsig.web.access",
+    "rtcsig.web.page",
 )
 NOT_IN_PURE = {"asyncio", "autobahn", "socket", "time", "twisted", "zope"}
 

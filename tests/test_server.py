@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import signal
-
 import pytest
 import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ReactorNotRunning
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.internet.threads import deferToThread
 
-from rtcsig import server
-from rtcsig.server import CannotStart, SignallingService
+from rtcsig import listening
+from rtcsig.listening import CannotStart
+from rtcsig.server import SignallingService
 from rtcsig.settings import SettingError, Settings
 from tests.support.peer import Peer
 
@@ -103,7 +101,7 @@ def test_an_endpoint_that_fails_otherwise(monkeypatch):
     """Its own words are the reason."""
     failing = Deferred()
     failing.errback(RuntimeError("why"))
-    monkeypatch.setattr(server, "endpoint_of", lambda *_: LateEndpoint(failing))
+    monkeypatch.setattr(listening, "endpoint_of", lambda *_: LateEndpoint(failing))
     with pytest.raises(CannotStart, match="why"):
         SignallingService(Settings(), MemoryReactorClock()).privilegedStartService()
 
@@ -111,7 +109,7 @@ def test_an_endpoint_that_fails_otherwise(monkeypatch):
 def test_an_endpoint_that_fails_late_is_logged(monkeypatch, logged):
     """Nobody is there to raise to."""
     late = Deferred()
-    monkeypatch.setattr(server, "endpoint_of", lambda *_: LateEndpoint(late))
+    monkeypatch.setattr(listening, "endpoint_of", lambda *_: LateEndpoint(late))
     SignallingService(Settings(), MemoryReactorClock()).privilegedStartService()
     late.errback(RuntimeError("why"))
     (error,) = logged.errors()
@@ -130,54 +128,3 @@ def test_settings_that_only_the_server_can_judge(settings, line):
     """Are SettingErrors that name the setting."""
     with pytest.raises(SettingError, match=line):
         SignallingService(Settings(**settings), Clock())
-
-
-def test_the_reactor_is_stopped_once():
-    """A signal while it stops already changes nothing: Twisted would raise."""
-    stops = []
-
-    class Reactor:
-        def stop(self):
-            stops.append(1)
-            if len(stops) > 1:
-                raise ReactorNotRunning
-
-    stopping = Reactor()
-    server._stop(stopping)
-    server._stop(stopping)
-    assert len(stops) == 2
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_before_the_reactor_runs_is_not_lost(number):
-    """It stops the reactor as soon as that runs, and again after it set its own handlers."""
-    calls = {"callFromThread": [], "callWhenRunning": []}
-    kept = {each: signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGINT)}
-
-    class Reactor:
-        def callFromThread(self, *call):
-            calls["callFromThread"].append(call)
-
-        def callWhenRunning(self, function):
-            calls["callWhenRunning"].append(function)
-
-        def addSystemEventTrigger(self, phase, event, function):
-            assert (phase, event) == ("after", "shutdown")
-            self.at_the_end = function
-
-    reactor = Reactor()
-    try:
-        server.stop_on_signals(reactor)
-        signal.raise_signal(number)
-        (again,) = calls["callWhenRunning"]
-        signal.signal(number, signal.SIG_IGN)
-        again()
-        signal.raise_signal(number)
-        reactor._exitSignal = number
-        reactor.at_the_end()
-        assert reactor._exitSignal is None
-        signal.raise_signal(number)
-    finally:
-        for each, handler in kept.items():
-            signal.signal(each, handler)
-    assert calls["callFromThread"] == [(server._stop, reactor)] * 2

@@ -38,9 +38,19 @@ SAMPLES = {
     "close_timeout_s": ("1", "2", "3"),
     "max_backlog_bytes": ("100001", "100002", "100003"),
     "slow_reader_timeout_s": ("1", "2", "3"),
+    "admin_listen": ("tcp:4", "tcp:5", "tcp:6"),
+    "admin_allow": ("10.0.0.0/8", "192.0.2.1", "unix"),
+    "admin_token_file": ("one", "two", "three"),
+    "drain_s": ("1", "2.5", "0"),
+    "drain_code": ("going-away", "restart", "going-away"),
+    "supervise": ("yes", "no", "yes"),
+    "watchdog_s": ("1", "2.5", "3"),
+    "max_restart_pause_s": ("1", "2.5", "0"),
     "compression": ("deflate", "off", "deflate"),
     "log_format": ("json", "text", "json"),
     "log_level": ("debug", "warn", "critical"),
+    "log_connections": ("yes", "no", "yes"),
+    "log_peer_ids": ("hash", "full", "none"),
 }
 BOUNDS = {
     "backlog": (1, 65_535),
@@ -66,9 +76,17 @@ BOUNDS = {
     "pong_timeout_s": (0.1, 3600),
     "close_timeout_s": (0.1, 3600),
     "slow_reader_timeout_s": (0.1, 3600),
+    "drain_s": (0, 86_400),
+    "watchdog_s": (0.5, 3600),
+    "max_restart_pause_s": (0, 3600),
 }
 DECLARED = {setting.name: setting for setting in declared()}
-NUMBERS = [name for name, setting in DECLARED.items() if isinstance(setting.default, int | float)]
+NUMBERS = [
+    name
+    for name, setting in DECLARED.items()
+    if isinstance(setting.default, int | float) and not setting.is_switch
+]
+SWITCHES = [name for name, setting in DECLARED.items() if setting.is_switch]
 # What a setting needs beside it.
 BESIDE = {
     "proxy_protocol": {"listen": ["tcp:1", "tcp:2", "tcp:3"], "trusted_proxy": ["unix"]},
@@ -94,11 +112,15 @@ def value_of(setting: Setting, raw: str):
     if setting.name == "mount":
         path, _, dialect = raw.rpartition("=")
         return ((path, dialect),)
+    if setting.is_switch:
+        return raw == "yes"
     return (raw,) if setting.repeatable else type(setting.default)(raw)
 
 
 def toml_of(setting: Setting, raw: str) -> str:
     """A sample as a line of a file."""
+    if setting.is_switch:
+        return f"{setting.name} = {'true' if raw == 'yes' else 'false'}\n"
     if isinstance(setting.default, int | float):
         return f"{setting.name} = {raw}\n"
     return f"{setting.name} = {json.dumps([raw] if setting.repeatable else raw)}\n"

@@ -8,7 +8,8 @@ from twisted.application.service import Application, IService
 from twisted.internet import reactor
 from twisted.logger import ILogObserver
 
-from rtcsig.server import CannotStart, SignallingService
+from rtcsig.listening import CannotStart
+from rtcsig.server import SignallingService
 from rtcsig.settings import Settings, declared
 from rtcsig.tap import Options, makeService
 
@@ -24,7 +25,7 @@ def test_every_setting_has_a_flag_and_its_help():
     """With the default in it."""
     usage = str(Options())
     for setting in declared():
-        assert f"--{setting.flag}=" in usage
+        assert f"--{setting.flag}{'' if setting.is_switch else '='}" in usage
     assert "tcp:8000:interface=127.0.0.1" in " ".join(usage.split())
 
 
@@ -35,6 +36,12 @@ def test_flags_become_settings():
     ).settings
     assert settings.listen == ("tcp:1", "tcp:2")
     assert settings.backlog == 6
+
+
+def test_a_switch_takes_no_value():
+    """To be given is to be on."""
+    assert parsed("--supervise", "--backlog", "5").settings.supervise
+    assert not parsed("--backlog", "5").settings.supervise
 
 
 def test_a_file_is_read(tmp_path):

@@ -57,9 +57,13 @@ class Session(ABC):
     Made before the connection is open, so that it can refuse it by raising
     ``Refusal``. Then comes either nothing (the handshake failed), or
     ``opened``, any number of messages, and ``closed`` exactly once.
+
+    ``peer_id`` is what the peer is called in its protocol, if it has a name there.
     """
 
     __slots__ = ()
+
+    peer_id = ""
 
     @abstractmethod
     def opened(self) -> None:

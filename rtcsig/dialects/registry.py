@@ -36,10 +36,14 @@ class Mount:
 
 
 class MountTable:
-    """Finds the mount for a request's path: the longest mount that holds it."""
+    """Finds the mount for a request's path: the longest mount that holds it.
+
+    ``mounts`` has them as they were given.
+    """
 
     def __init__(self, mounts: list[Mount]) -> None:
-        self._mounts = sorted(mounts, key=lambda mount: len(mount.path), reverse=True)
+        self.mounts = tuple(mounts)
+        self._by_length = sorted(mounts, key=lambda mount: len(mount.path), reverse=True)
 
     def find(self, path: str) -> tuple[Mount, str]:
         """The mount of ``path`` and the rest of the path, which begins with ``/``.
@@ -47,7 +51,7 @@ class MountTable:
         Mounts end at segment borders: ``/rtc`` holds ``/rtc`` and ``/rtc/x``,
         not ``/rtcx``. Raises ``Refusal`` (404) when no mount holds the path.
         """
-        for mount in self._mounts:
+        for mount in self._by_length:
             prefix = mount.path.rstrip("/")
             rest = path[len(prefix) :]
             if path.startswith(prefix) and (not rest or rest.startswith("/")):

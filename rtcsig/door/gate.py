@@ -36,7 +36,7 @@ class AcceptGate:
     """Accepts for ``port``, a ``tcp.Port`` or ``unix.Port``, from its making until ``stop``.
 
     ``has_room`` says whether one more connection could be held, if only to be
-    told that the server is full.
+    told that the server is full. ``is_in_trouble`` while the listener pauses for an error.
     """
 
     def __init__(
@@ -51,7 +51,8 @@ class AcceptGate:
     ) -> None:
         self._port = port
         self._has_room = has_room
-        self._listener = listener
+        self.listener = listener
+        self.is_in_trouble = False
         self._ledger = ledger
         self._reporter = reporter
         self._clock = clock
@@ -64,6 +65,10 @@ class AcceptGate:
     def is_paused(self) -> bool:
         """Whether newcomers are left in the kernel's queue for now."""
         return self._resume_call is not None
+
+    def is_dead(self) -> bool:
+        """Whether nobody would notice a newcomer: neither the reactor nor a pause's end."""
+        return not self.is_paused and self._port not in self._port.reactor.getReaders()
 
     def stop(self) -> None:
         """Do not resume any more: the listener ends."""
@@ -114,15 +119,16 @@ class AcceptGate:
 
     def _pause(self, error: Exception) -> None:
         self._gone_in_a_row = 0
+        self.is_in_trouble = True
         name = error_name(error)
         self._ledger.accept_errors[name] += 1
         fields = {
-            "listener": self._listener,
+            "listener": self.listener,
             "error": name,
             "pause_s": PAUSE_S,
             "remedy": remedy_for(error),
         }
-        self._reporter.trouble("listener pauses", fields, (self._listener, name))
+        self._reporter.trouble("listener pauses", fields, (self.listener, name))
         self._wait(name, PAUSE_S)
 
     def _wait(self, why: str, pause_s: float) -> None:
@@ -132,6 +138,7 @@ class AcceptGate:
 
     def _resume(self) -> None:
         self._resume_call = None
+        self.is_in_trouble = False
         _reserve_descriptor()
         self._port.resumeProducing()
 
@@ -158,7 +165,7 @@ class AcceptGate:
 
     def _set_up_failed(self, stage: str, address: Any, error: Exception) -> None:
         fields = {
-            "listener": self._listener,
+            "listener": self.listener,
             "connection": self._ledger.next_number(),
             "address": address,
         }

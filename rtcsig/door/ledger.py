@@ -8,10 +8,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
+from rtcsig.door.histogram import Histogram
 from rtcsig.door.life import Event, State, after
 
-__all__ = ["Ledger", "Reading"]
+__all__ = ["Ledger", "Reading", "Traffic"]
+
+_COUNTED = (State.HANDSHAKE, State.HTTP, State.OPEN, State.CLOSING)
+_ROUND_TRIPS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_LAGS_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,22 @@ class Reading:
     value: float
 
 
+class Traffic:
+    """Messages that came in and went out, and the bytes with their frames."""
+
+    __slots__ = ("bytes_in", "bytes_out", "messages_in", "messages_out")
+
+    def __init__(self) -> None:
+        self.messages_in = self.bytes_in = self.messages_out = self.bytes_out = 0
+
+    def add(self, other: Any) -> None:
+        """Add what ``other`` has, which may be a connection."""
+        self.messages_in += other.messages_in
+        self.bytes_in += other.bytes_in
+        self.messages_out += other.messages_out
+        self.bytes_out += other.bytes_out
+
+
 class Ledger:
     """What one server counts and measures.
 
@@ -32,8 +54,14 @@ class Ledger:
     code that we sent, ``timeouts`` by what was waited for, ``excesses`` by what a
     peer sent too much of, ``dropped_messages`` and ``dropped_log_lines`` by reason.
 
-    Gauges: ``states``, ``max_connections``, ``descriptors`` in use, their limit
-    and ``lag_s``, by which the reactor's timers are late. None is not known.
+    ``opened`` counts connections by dialect; ``traffic`` has what those said, by
+    dialect, who are gone.
+
+    Gauges: ``states``, ``open`` by dialect, ``max_connections``, ``descriptors`` in
+    use, their limit and ``lag_s``, by which the reactor's timers are late. None is
+    not known.
+
+    Distributions: ``round_trips_s`` of pings, ``lags_s``.
     """
 
     def __init__(self) -> None:
@@ -43,6 +71,11 @@ class Ledger:
         self.descriptors: int | None = None
         self.descriptor_limit: int | None = None
         self.lag_s = 0.0
+        self.round_trips_s = Histogram(*_ROUND_TRIPS_S)
+        self.lags_s = Histogram(*_LAGS_S)
+        self.open: Counter[str] = Counter()
+        self.opened: Counter[str] = Counter()
+        self.traffic: dict[str, Traffic] = {}
         self.accept_errors: Counter[str] = Counter()
         self.accept_pauses: Counter[str] = Counter()
         self.set_up_failures: Counter[tuple[str, str]] = Counter()
@@ -57,7 +90,7 @@ class Ledger:
     @property
     def connections(self) -> int:
         """How many connections are there now, in whatever state."""
-        return self.states[State.HANDSHAKE] + self.states[State.OPEN] + self.states[State.CLOSING]
+        return sum(map(self.states.__getitem__, _COUNTED))
 
     def next_number(self) -> int:
         """A number for a connection, by which its lines in the log are found."""
@@ -77,24 +110,39 @@ class Ledger:
             self.states[new] += 1
         return new
 
+    def has_opened(self, dialect: str) -> None:
+        """Count a connection whose WebSocket is open now."""
+        self.open[dialect] += 1
+        self.opened[dialect] += 1
+
+    def has_ended(self, dialect: str, said: Any) -> None:
+        """Count it out, and add what it said to what was said before."""
+        self.open[dialect] -= 1
+        self.traffic.setdefault(dialect, Traffic()).add(said)
+
     def readings(self) -> Iterator[Reading]:
         """Every number: the gauges that are known, then the counters that are not 0."""
-        for state in (State.HANDSHAKE, State.OPEN, State.CLOSING):
-            yield Reading("connections", {"state": state.name.lower()}, self.states[state])
+        for state in _COUNTED:
+            if state is not State.OPEN:
+                labels = {"state": state.name.lower(), "dialect": ""}
+                yield Reading("connections", labels, self.states[state])
+        for dialect, count in self.open.items():
+            yield Reading("connections", {"state": "open", "dialect": dialect}, count)
         for name in ("max_connections", "descriptors", "descriptor_limit", "lag_s"):
             value = getattr(self, name)
             if value is not None:
                 yield Reading(name, {}, value)
         yield Reading("numbered", {}, self.numbered)
-        for name, labels in _COUNTERS.items():
+        for name, by in _COUNTERS.items():
             # A copy: the log's thread may count a line meanwhile.
             for reasons, count in tuple(getattr(self, name).items()):
                 values = reasons if isinstance(reasons, tuple) else (reasons,)
-                yield Reading(name, dict(zip(labels, map(str, values), strict=True)), count)
+                yield Reading(name, dict(zip(by, map(str, values), strict=True)), count)
 
 
 # Each counter, and the names of what it is counted by.
 _COUNTERS = {
+    "opened": ("dialect",),
     "accept_errors": ("error",),
     "accept_pauses": ("error",),
     "set_up_failures": ("stage", "error"),

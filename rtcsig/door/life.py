@@ -5,10 +5,12 @@ not in it is a mistake of ours and raises ``IllegalTransition``; nothing that a
 peer or the kernel does can cause one.
 
     NEW ---- MADE ----> HANDSHAKE -- OPENED --> OPEN
-     |                      |                     |
-     | FAILED               | CLOSING             | CLOSING
-     v                      v                     v
-    CLOSED <---- LOST --- CLOSING  <--------------+
+     |                   |      |                 |
+     |            ASKED  |      | CLOSING         | CLOSING
+     | FAILED            v      v                 v
+     |                  HTTP   CLOSING <----------+
+     v                   |      |
+    CLOSED <---- LOST ---+------+
 
 NEW is not counted: a connection whose set-up failed never was one. All other
 states are, from MADE to LOST, by the one who moves them (``Ledger.moved``).
@@ -33,6 +35,7 @@ class State(_Quick):
 
     NEW = auto()  # accepted by the kernel, not set up yet
     HANDSHAKE = auto()  # set up; its request is awaited or being answered
+    HTTP = auto()  # its request is no upgrade, and is answered by a web page
     OPEN = auto()  # the WebSocket is open and has a session
     CLOSING = auto()  # refused, failed or in the closing handshake: nothing is taken any more
     CLOSED = auto()  # the transport is gone
@@ -43,6 +46,7 @@ class Event(_Quick):
 
     MADE = auto()  # set-up succeeded
     FAILED = auto()  # set-up failed
+    ASKED = auto()  # a web page is asked for
     OPENED = auto()  # the opening handshake is done
     CLOSING = auto()  # either side began to end it, in whatever way
     LOST = auto()  # the transport says that it is over
@@ -56,6 +60,9 @@ _TABLE = {
     (State.NEW, Event.MADE): State.HANDSHAKE,
     (State.NEW, Event.FAILED): State.CLOSED,
     (State.HANDSHAKE, Event.OPENED): State.OPEN,
+    (State.HANDSHAKE, Event.ASKED): State.HTTP,
+    (State.HTTP, Event.CLOSING): State.CLOSING,
+    (State.HTTP, Event.LOST): State.CLOSED,
     (State.HANDSHAKE, Event.CLOSING): State.CLOSING,
     (State.HANDSHAKE, Event.LOST): State.CLOSED,
     (State.OPEN, Event.CLOSING): State.CLOSING,

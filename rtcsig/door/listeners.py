@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorSocket, IStreamServerEndpoint
 
 from rtcsig.door.report import Reporter
 
-__all__ = ["adopt_connection", "endpoint_of"]
+__all__ = ["adopt_connection", "endpoint_of", "inherited_endpoint", "keep_path"]
 
 _WITH_BACKLOG = ("tcp", "tcp6", "ssl", "unix")
 
@@ -35,6 +35,29 @@ def endpoint_of(reactor: object, description: str, backlog: int) -> IStreamServe
         why = f"wrong arguments for {kind}:" if isinstance(error, TypeError) else str(error)
         raise ValueError(why or type(error).__name__) from error
     return endpoint
+
+
+def inherited_endpoint(
+    reactor: object,
+    description: str,  # noqa: ARG001 see the TLS endpoint
+    descriptor: int,
+) -> IStreamServerEndpoint:
+    """The endpoint of a socket that listens already, for one that was made for ``description``.
+
+    ``descriptor`` is closed when it listens; the reactor works on a duplicate.
+    """
+    with socket.socket(fileno=socket.dup(descriptor)) as inherited:
+        family = socket.AddressFamily(inherited.family)
+    return endpoints.AdoptedStreamServerEndpoint(reactor, descriptor, family)
+
+
+def keep_path(port: Any) -> None:
+    """Let the end of a port leave its path in the file system alone: its socket listens on."""
+    for name in ("_bindPath", "port"):
+        path = getattr(port, name, None)
+        if isinstance(path, str | bytes):
+            # Twisted takes it for one outside of the file system.
+            setattr(port, name, b"\0" if isinstance(path, bytes) else "\0")
 
 
 def adopt_connection(

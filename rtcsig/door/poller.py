@@ -13,6 +13,7 @@ it does with a connection that ends or fails is Twisted's own code, as in its
 from __future__ import annotations
 
 import select
+from collections.abc import Iterator
 from typing import Any
 
 from twisted.internet import posixbase
@@ -56,6 +57,11 @@ class Poller(posixbase._PollLikeMixin, posixbase._DisconnectSelectableMixin):
         """End; the connections must have ended before."""
         self._reactor.removeReader(self)
         self._epoll.close()
+
+    def waiting(self) -> Iterator[Any]:
+        """The connections that wait until the kernel takes more of what they have to write."""
+        for descriptor in self._writes:
+            yield self._connections[descriptor]
 
     # -- what the reactor asks ---------------------------------------------------
 

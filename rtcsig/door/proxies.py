@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterable
 
-__all__ = ["FORWARDED", "UNIX", "TrustedProxies", "hops_of", "plain_host"]
+__all__ = ["FORWARDED", "UNIX", "Networks", "TrustedProxies", "hops_of", "plain_host"]
 
 FORWARDED = "forwarded"
 UNIX = "unix"
@@ -86,8 +86,8 @@ def _host_of(header: str, element: str) -> str | None:
     return plain_host(next(filter(None, node.groups()))) if node else None
 
 
-class TrustedProxies:
-    """The addresses whose word about other addresses counts.
+class Networks:
+    """A set of addresses.
 
     Made from networks in CIDR notation, single addresses, and ``unix`` for those
     who come through a unix socket. Raises ``ValueError`` for anything else.
@@ -95,13 +95,13 @@ class TrustedProxies:
 
     def __init__(self, networks: Iterable[str]) -> None:
         networks = tuple(networks)
-        self._trusts_unix = UNIX in networks
+        self._has_unix = UNIX in networks
         self._networks = [_network(text) for text in networks if text != UNIX]
 
     def __contains__(self, host: str | None) -> bool:
         """Whether a peer is one of them; None is a peer behind a unix socket."""
         if host is None:
-            return self._trusts_unix
+            return self._has_unix
         if not self._networks:
             return False
         plain = plain_host(host)
@@ -109,6 +109,10 @@ class TrustedProxies:
             return False
         address = ipaddress.ip_address(plain)
         return any(address in network for network in self._networks)
+
+
+class TrustedProxies(Networks):
+    """The addresses whose word about other addresses counts."""
 
     def client_of(self, proxy: str | None, hops: list[str | None]) -> str | None:
         """Whose request a proxy brings, by the addresses that it and those before it noted.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Hashable
+from hashlib import sha256
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -14,9 +15,10 @@ from rtcsig.door.descriptors import descriptor_limit, descriptors_in_use
 from rtcsig.door.ledger import Ledger
 from rtcsig.door.linelimit import LineLimit
 
-__all__ = ["Fields", "Reporter", "error_name", "shown"]
+__all__ = ["Fields", "Reporter", "error_name", "shown", "shown_peer_id"]
 
 _SHOWN_CHARACTERS = 80
+_PEER_ID_CHARACTERS = 8
 _LINES_PER_WINDOW = 10
 _WINDOW_S = 10.0
 # What is loud and lasts: a server that is full or lags says so every few seconds.
@@ -30,6 +32,16 @@ def shown(text: str) -> str:
     if len(text) > _SHOWN_CHARACTERS:
         return f"{text[:_SHOWN_CHARACTERS]!r}..."
     return repr(text)
+
+
+def shown_peer_id(peer_id: str, how: str) -> str:
+    """A peer's id for the log: ``short``, as a ``hash`` that tells it from others, or ``full``.
+
+    An id may be all that it takes to call somebody, so a log need not have it.
+    """
+    if how == "hash":
+        return sha256(peer_id.encode("utf-8", "replace")).hexdigest()[:_PEER_ID_CHARACTERS]
+    return shown(peer_id if how == "full" else peer_id[:_PEER_ID_CHARACTERS])
 
 
 def error_name(error: BaseException) -> str:
@@ -64,6 +76,10 @@ class Reporter:
         """One line about what a client did; ``kind`` tells those of one ``what`` apart."""
         if self._admitted(LogLevel.info, what, kind):
             self._log.info("{what}: {fields}", what=what, fields=Fields(fields))
+
+    def line(self, what: str, fields: dict[str, Any]) -> None:
+        """One line, each time: whoever asks for it wants them all."""
+        self._log.info("{what}: {fields}", what=what, fields=Fields(fields))
 
     def trouble(self, what: str, fields: dict[str, Any], kind: Hashable) -> None:
         """One line about what the kernel answered, with the state of the process."""

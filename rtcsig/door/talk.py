@@ -29,7 +29,8 @@ class Talk:
     Of messages and bytes, which come all the time, some are charged at once and
     in advance, so that the clock is read now and then only. What is charged so
     and not used yet is kept: a burst can be larger by ``IN_ADVANCE_S`` worth.
-    ``seconds`` is any monotonic clock.
+    ``seconds`` is any monotonic clock. ``messages`` and ``bytes`` say how much it was
+    in all, ``since_s`` since when.
     """
 
     __slots__ = (
@@ -40,17 +41,23 @@ class Talk:
         "_messages_paid_s",
         "_rates",
         "_seconds",
+        "bytes",
+        "messages",
+        "since_s",
     )
 
     def __init__(self, rates: Rates, seconds: Callable[[], float]) -> None:
         self._rates = rates
         self._seconds = seconds
+        self.since_s = seconds()
+        self.messages = self.bytes = 0
         self._messages_left: float = 0 if rates.messages_per_s else inf
         self._bytes_left: float = 0 if rates.bytes_per_s else inf
         self._messages_paid_s = self._bytes_paid_s = self._control_frames_paid_s = 0.0
 
     def message_is_too_much(self) -> bool:
         """Count one message; whether it is beyond the bound."""
+        self.messages += 1
         self._messages_left -= 1
         return self._messages_left < 0 and self._messages_are_overdrawn()
 
@@ -61,6 +68,7 @@ class Talk:
 
     def bytes_are_too_much(self, count_bytes: int) -> bool:
         """Count bytes; whether they are beyond the bound."""
+        self.bytes += count_bytes
         self._bytes_left -= count_bytes
         return self._bytes_left < 0 and self._bytes_are_overdrawn()
 
@@ -70,6 +78,8 @@ class Talk:
             return False
         self._bytes_left -= count_bytes
         self._messages_left -= 1
+        self.bytes += count_bytes
+        self.messages += 1
         return True
 
     def control_frame_is_too_much(self) -> bool:

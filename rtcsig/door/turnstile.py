@@ -48,16 +48,18 @@ def source_of(host: str) -> str:
 class Turnstile:
     """Counts connections in and out, and refuses those beyond the limits.
 
-    ``is_lagging`` is set by who watches the reactor: meanwhile everybody is
-    refused. A refusal asks the client to come back after a random time: those
-    who were refused together shall not come back together.
+    ``is_lagging`` is set by who watches the reactor, ``is_draining`` by who ends
+    the server: meanwhile everybody is refused. A refusal asks the client to come
+    back after a random time: those who were refused together shall not come back
+    together.
     """
 
     def __init__(self, max_connections: int, limits: SourceLimits) -> None:
         self.max_connections = max_connections
         self.is_lagging = False
+        self.is_draining = False
         self.connections = 0
-        self._limits = limits
+        self.limits = limits
         self._random = random.Random()
         self._sources: dict[str, _Source] = {}
         # Sources without a connection, kept only until their rate is forgotten.
@@ -73,19 +75,29 @@ class Turnstile:
         """How many sources are known now."""
         return len(self._sources)
 
+    def reasons(self) -> list[tuple[str, str]]:
+        """Why nobody is let in now: a word and a sentence for each reason, the gravest first."""
+        reasons = []
+        if self.is_draining:
+            reasons.append(("draining", "the server is about to end"))
+        if self.is_lagging:
+            reasons.append(("lagging", "the server is busy"))
+        if self.is_full:
+            reasons.append(("full", "the server is full"))
+        return reasons
+
     def enter(self) -> Ticket:
         """Let a connection in, from wherever. Raises ``Refusal`` (503)."""
-        if self.is_lagging:
-            raise self._refusal("lagging", HTTPStatus.SERVICE_UNAVAILABLE, "the server is busy")
-        if self.is_full:
-            raise self._refusal("full", HTTPStatus.SERVICE_UNAVAILABLE, "the server is full")
+        if self.is_draining or self.is_lagging or self.is_full:
+            why, sentence = self.reasons()[0]
+            raise self._refusal(why, HTTPStatus.SERVICE_UNAVAILABLE, sentence)
         self.connections += 1
         return Ticket(self)
 
     def _come_from(self, name: str, now_s: float) -> _Source:
         """Count a connection of this source. Raises ``Refusal`` (429)."""
         self._forget(now_s)
-        limits = self._limits
+        limits = self.limits
         source = self._sources.get(name) or _Source(name)
         if limits.connections and source.connections >= limits.connections:
             raise self._too_many("connections", "too many connections from your address")

@@ -7,6 +7,7 @@ claim, and the end of an older claim takes nothing from the newer one.*
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 __all__ = ["Hub", "Member", "Namespace"]
@@ -63,6 +64,9 @@ class Hub:
 
     def __init__(self) -> None:
         self._namespaces: dict[str, Namespace] = {}
+
+    def __iter__(self) -> Iterator[Namespace]:
+        return iter(self._namespaces.values())
 
     def namespace(self, name: str) -> Namespace:
         """The namespace of that name, made when it is asked for first."""

@@ -23,10 +23,11 @@ from twisted.logger import (
     formatTime,
 )
 from twisted.python.logfile import LogFile
+from zope.interface import implementer
 
 from rtcsig.ops.sink import Sink
 
-__all__ = ["json_line", "log_observer", "log_sink"]
+__all__ = ["LevelledObserver", "json_line", "log_sink"]
 
 
 def json_line(event: LogEvent) -> str:
@@ -68,11 +69,29 @@ def log_sink(log_format: str, twistd: Mapping[str, Any]) -> Sink | None:
     return Sink(_writer(twistd), lambda lost: _lost_line(log_format, lost))
 
 
-def log_observer(sink: Sink, log_format: str, log_level: str) -> ILogObserver:
-    """An observer in ``log_format`` for what is at least ``log_level``."""
-    observer = FileLogObserver(sink, _FORMATS[log_format])  # type: ignore[arg-type]  # it has what is used of a file
-    level = LogLevel.levelWithName(log_level)
-    return FilteringLogObserver(observer, [LogLevelFilterPredicate(defaultLogLevel=level)])
+@implementer(ILogObserver)
+class LevelledObserver:
+    """Writes what is at least ``level``, in ``log_format``; the level may change."""
+
+    def __init__(self, sink: Sink, log_format: str, level: str) -> None:
+        observer = FileLogObserver(sink, _FORMATS[log_format])  # type: ignore[arg-type]  # it has what is used of a file
+        self._predicate = LogLevelFilterPredicate()
+        self._observer = FilteringLogObserver(observer, [self._predicate])
+        self.level = level
+
+    @property
+    def level(self) -> str:
+        """The least level that is written."""
+        name: str = self._predicate.logLevelForNamespace("").name
+        return name
+
+    @level.setter
+    def level(self, name: str) -> None:
+        self._predicate.setLogLevelForNamespace("", LogLevel.levelWithName(name))
+
+    def __call__(self, event: LogEvent) -> None:
+        """Write the event, if it is grave enough."""
+        self._observer(event)
 
 
 def _lost_line(log_format: str, lost: int) -> str:

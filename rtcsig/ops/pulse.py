@@ -36,7 +36,7 @@ class Pulse:
         self._turnstile = turnstile
         self._reporter = reporter
         self._clock = clock
-        self._max_lag_s = max_lag_s
+        self.max_lag_s = max_lag_s
         self._beats = 0
         self._next: IDelayedCall | None = None
 
@@ -61,8 +61,9 @@ class Pulse:
 
     def _note_lag(self, lag_s: float) -> None:
         self._ledger.lag_s = max(0.0, lag_s)
+        self._ledger.lags_s.add(self._ledger.lag_s)
         was_lagging = self._turnstile.is_lagging
-        self._turnstile.is_lagging = 0 < self._max_lag_s < lag_s
+        self._turnstile.is_lagging = 0 < self.max_lag_s < lag_s
         if self._turnstile.is_lagging and not was_lagging:
-            fields = {"lag_s": round(lag_s, 3), "max_lag_s": self._max_lag_s}
+            fields = {"lag_s": round(lag_s, 3), "max_lag_s": self.max_lag_s}
             self._reporter.state("reactor lags", fields)

@@ -34,6 +34,7 @@ class ArrivingProtocol(GuardedProtocol):
     _ticket: Ticket | None = None
     _host: str | None = None  # of the client, as far as is known; None behind a unix socket
     _names_nobody = False  # a PROXY header did: what the request says is not the proxy's word
+    _held: Refusal | None = None  # for a request that is not for a page
     _before_request: bytes | None = None  # what came of a PROXY header that is awaited
 
     def arrived(self, peer: IAddress) -> None:
@@ -42,9 +43,14 @@ class ArrivingProtocol(GuardedProtocol):
         if house.turnstile.is_full:
             fields = {"max_connections": house.turnstile.max_connections, "remedy": _MORE_ROOM}
             house.reporter.state("server is full", fields)
-        self._ticket = house.turnstile.enter()
         if isinstance(peer, IPv4Address | IPv6Address):
             self._host = peer.host
+        try:
+            self._ticket = house.turnstile.enter()
+        except Refusal as refusal:
+            if not self._may_ask():
+                raise
+            self._held = refusal
         if not self.factory.expects_proxy_header:
             self._belongs_to(self._host)
         elif self._host in house.proxies:
@@ -55,6 +61,16 @@ class ArrivingProtocol(GuardedProtocol):
                 "this port is for proxies, and yours is not known",
                 label="unknown-proxy",
             )
+
+    def _may_ask(self) -> bool:
+        """Whether the request is awaited of one who is not let in: it may ask how the server is."""
+        house = self.factory.house
+        is_near = house.site is not None and self._host in house.site.allowed
+        return is_near and not self.factory.expects_proxy_header
+
+    def page_host(self) -> str | None:
+        """The client's, as a PROXY header has it; one that names nobody is from nowhere."""
+        return "" if self._names_nobody else self._host
 
     def before_request(self, data: bytes) -> bytes:
         """Take the PROXY header, where one is expected."""
@@ -78,7 +94,12 @@ class ArrivingProtocol(GuardedProtocol):
         return data[header.length :]
 
     def heed_forwarding(self, request: Request) -> None:
-        """Believe the request's word about its client, if it comes from a trusted proxy."""
+        """Believe the request's word about its client, if it comes from a trusted proxy.
+
+        Raises ``Refusal``, also one that was held back for a page.
+        """
+        if self._held is not None:
+            raise self._held
         house = self.factory.house
         header = house.settings.proxy_header
         values = field_values(request.head, header)
@@ -98,7 +119,9 @@ class ArrivingProtocol(GuardedProtocol):
         if self._ticket is not None:
             self._ticket.left()
 
-    gone = refused
+    def gone(self) -> None:
+        """Count the connection out, if it was not refused before."""
+        self.refused()
 
     def is_open_now(self) -> None:
         """Count it as half open no longer."""

@@ -44,6 +44,8 @@ class EndingProtocol(WebSocketServerProtocol):
 
     number = 0
     address = ""
+    dialect = ""
+    is_counted = False  # among those of its dialect that are open
 
     _life = State.NEW
     _stage = "set-up"
@@ -138,7 +140,7 @@ class EndingProtocol(WebSocketServerProtocol):
 
     def _begin_end(self) -> None:
         """End the use and set the hard end, whatever the peer does (once)."""
-        if self._life in (State.HANDSHAKE, State.OPEN):
+        if self._life in (State.HANDSHAKE, State.HTTP, State.OPEN):
             self._leave_use(Event.CLOSING)
             delay_s = self.factory.house.settings.close_timeout_s
             self._set_alarm(delay_s, self._hard_end, is_final=True)

@@ -14,7 +14,8 @@ A failure ends in one of three ways, by how far the connection got:
 * before the WebSocket is open: HTTP 500 without our text (``_failed``);
 * later: close code 1011 (``_failed``).
 
-How a connection ends stands in ``ending``: this class is the way in.
+How a connection ends stands in ``ending``, how a request that is no upgrade is
+answered in ``answering``: this class is the way in.
 
 The connection's state is kept in ``_life`` by the table in ``door.life``.
 Autobahn has a state of its own, which says what may be sent; ours says what is
@@ -48,7 +49,8 @@ from rtcsig.codes import CloseCode, Refusal
 from rtcsig.door.address import address_text
 from rtcsig.door.life import Event, State
 from rtcsig.door.report import shown
-from rtcsig.websocket.ending import OUR_FAULT, EndingProtocol
+from rtcsig.websocket.answering import AnsweringProtocol
+from rtcsig.websocket.ending import OUR_FAULT
 from rtcsig.websocket.extensions import is_usable_offer
 from rtcsig.websocket.opening import Request, read_usual_request, upgrade_answer
 from rtcsig.websocket.request import END_OF_HEAD, explanation, head_is_too_large
@@ -68,13 +70,16 @@ _OF_THE_REQUEST = (
     "http_response_data",
     "websocket_protocols",
     "websocket_extensions",
+    "websocket_extensions_in_use",
     "websocket_origin",
+    "websocket_protocol_in_use",
+    "websocket_version",
     "_wskey",
 )
 
 
 @implementer(IHalfCloseableProtocol, IFileDescriptorReceiver)
-class GuardedProtocol(EndingProtocol):
+class GuardedProtocol(AnsweringProtocol):
     """A server's connection that ends alone, whatever fails in it."""
 
     _refusal: Refusal | None = None
@@ -148,9 +153,7 @@ class GuardedProtocol(EndingProtocol):
             elif self._life is State.CLOSED or self._is_deaf():
                 return
             elif self.state == self.STATE_CONNECTING:
-                data = self._head_of(data)
-                if not self.data:
-                    data = self._take_request(data)
+                data = self._take_request(self._head_of(data))
             if data and not self._is_deaf():
                 self._dataReceived(data)
         except Refusal as refusal:
@@ -176,11 +179,13 @@ class GuardedProtocol(EndingProtocol):
         return data
 
     def _take_request(self, data: bytes) -> bytes:
-        """Open the WebSocket past Autobahn, if it is asked for in the usual words."""
+        """Answer past Autobahn what is asked for in the usual words; returns what is left."""
+        if self.data:
+            return b"" if self._answers_with_page(self.data + data) else data
         end = data.find(END_OF_HEAD)
         request = read_usual_request(data[:end]) if end >= 0 else None
         if request is None:
-            return data
+            return b"" if self._answers_with_page(data) else data
         if request.offers_deflate and self.factory.house.settings.compression != "off":
             return data
         try:
@@ -198,7 +203,7 @@ class GuardedProtocol(EndingProtocol):
             data = self.take(data)
         return data
 
-    def connectionLost(self, reason: Failure | None = None) -> None:  # noqa: ARG002 Twisted's
+    def connectionLost(self, reason: Failure | None = None) -> None:
         """Give everything back, once: the transport is gone."""
         if self._life in (State.NEW, State.CLOSED):
             return
@@ -208,6 +213,7 @@ class GuardedProtocol(EndingProtocol):
         # All that Autobahn's own would do: its timers are off, and nobody waits for its events.
         self.state = self.STATE_CLOSED
         try:
+            self._leave_channel(reason)
             self.gone()
         except Exception as error:  # noqa: BLE001 the house must forget the connection all the same
             self._count_failure("gone", error)
@@ -302,8 +308,7 @@ class GuardedProtocol(EndingProtocol):
     def _forget_request(self) -> None:
         """Let go of what Autobahn keeps of the request: some kilobytes, as long as it is open."""
         for name in _OF_THE_REQUEST:
-            if hasattr(self, name):
-                delattr(self, name)
+            vars(self).pop(name, None)
 
     def _usable_extensions(self) -> list[Any]:
         """Those offered extensions that Autobahn would not refuse the connection for.

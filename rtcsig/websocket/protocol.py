@@ -11,6 +11,7 @@ from rtcsig.codes import CloseCode
 from rtcsig.dialects import Session
 from rtcsig.door.deadlines import Deadline
 from rtcsig.door.life import State
+from rtcsig.door.report import shown_peer_id
 from rtcsig.door.talk import Talk
 from rtcsig.door.transport import queued_bytes
 from rtcsig.websocket.arriving import ArrivingProtocol
@@ -48,11 +49,14 @@ class SignallingProtocol(ArrivingProtocol):
 
     path = "/"
     query = ""
+    messages_out = bytes_out = 0
 
     _session: Session  # from `admit` on
     _session_is_open = False  # from its `opened` to its `closed`
     _talk: Talk  # from `opened` on
+    _peer_id = ""
     _ping_payload: bytes | None = None
+    _pinged_s = 0.0
     _is_paused = False
     _full_alarm: Deadline | None = None
 
@@ -66,6 +70,8 @@ class SignallingProtocol(ArrivingProtocol):
         path, self.query = target_of(request.target)
         mount, self.path = house.mounts.find(path)
         self._session = mount.dialect.session(mount.namespace, self)
+        self._peer_id = self._session.peer_id
+        self.dialect = mount.dialect.name
         for name in mount.dialect.subprotocols:
             if name in request.protocols:
                 return name
@@ -73,7 +79,10 @@ class SignallingProtocol(ArrivingProtocol):
 
     def opened(self) -> None:
         """Begin to count what is said and to listen for signs of life; tell the session."""
-        self._talk = Talk(self.factory.house.rates, self.factory.house.clock.seconds)
+        house = self.factory.house
+        house.ledger.has_opened(self.dialect)
+        self.is_counted = True
+        self._talk = Talk(house.rates, house.clock.seconds)
         self._have_at_hand()
         self.is_open_now()
         self.transport.registerProducer(self, True)
@@ -90,6 +99,7 @@ class SignallingProtocol(ArrivingProtocol):
         self._perMessageCompress = self._perMessageCompress
         self._parser_is_lost = self._parser_is_lost
         self._is_paused = self._is_paused
+        self.messages_out = self.bytes_out = 0
 
     def message(self, payload: bytes, binary: bool) -> None:
         """Pass a message to the session."""
@@ -122,16 +132,43 @@ class SignallingProtocol(ArrivingProtocol):
             return
         if payload == self._ping_payload:
             self._ping_payload = None
+            house = self.factory.house
+            house.ledger.round_trips_s.add(house.clock.seconds() - self._pinged_s)
             self._await_next_ping()
 
     def ended(self) -> None:
         """Tell the session, if it was told of the beginning, and let go of it."""
         self.resumeProducing()
+        if self.is_counted:
+            self.is_counted = False
+            self.factory.house.ledger.has_ended(self.dialect, self)
         session, is_open = self._session, self._session_is_open
         del self._session
         self._session_is_open = False
         if is_open:
             session.closed()
+
+    def gone(self) -> None:
+        """Give the place back, and write the line, if there is one for each connection."""
+        super().gone()
+        house = self.factory.house
+        if self._was_open and house.settings.log_connections:
+            code = self.remoteCloseCode or self.localCloseCode
+            house.reporter.line("connection ended", self._context(code=code))
+
+    def _context(self, **fields: Any) -> dict[str, Any]:
+        """Add what is known of a peer once it is admitted, and of one that was open."""
+        house = self.factory.house
+        context = super()._context(**fields)
+        if self.dialect:
+            context["dialect"] = self.dialect
+        if self._peer_id and house.settings.log_peer_ids != "none":
+            context["peer"] = shown_peer_id(self._peer_id, house.settings.log_peer_ids)
+        if self._was_open:
+            context["seconds"] = round(house.clock.seconds() - self._talk.since_s, 3)
+            context["bytes_in"] = self.bytes_in
+            context["bytes_out"] = self.bytes_out
+        return context
 
     # -- what the peer says: how much, and the usual frames without Autobahn -------------
 
@@ -196,6 +233,20 @@ class SignallingProtocol(ArrivingProtocol):
         self._report("peer sends too much", what, sent=what, per_s=per_s)
         self._end_talk(CloseCode.POLICY_VIOLATION, f"more than {per_s} {what} a second")
 
+    @property
+    def messages_in(self) -> int:
+        """How many messages came in."""
+        return self._talk.messages
+
+    @property
+    def bytes_in(self) -> int:
+        """How many bytes came in since it is open."""
+        return self._talk.bytes
+
+    @property
+    def _was_open(self) -> bool:
+        return hasattr(self, "_talk")
+
     # -- Link: what the session sees ---------------------------------------------------
 
     @property
@@ -209,7 +260,10 @@ class SignallingProtocol(ArrivingProtocol):
             self._send_message(text, False)
             return
         try:
-            self.transport.write(text_frame(text))
+            frame = text_frame(text)
+            self.messages_out += 1
+            self.bytes_out += len(frame)
+            self.transport.write(frame)
         except Exception as error:  # noqa: BLE001 the caller may be another peer's session
             self._failed("send", error)
 
@@ -226,10 +280,14 @@ class SignallingProtocol(ArrivingProtocol):
             if self._is_over_its_bound():
                 house.ledger.dropped_messages["slow-reader"] += 1
                 return
+            self.messages_out += 1
             if self._perMessageCompress is not None:
+                self.bytes_out += len(payload)
                 self.sendMessage(payload, binary)
             else:
-                self.transport.write(binary_frame(payload) if binary else text_frame(payload))
+                frame = binary_frame(payload) if binary else text_frame(payload)
+                self.bytes_out += len(frame)
+                self.transport.write(frame)
         except Exception as error:  # noqa: BLE001 the caller may be another peer's session
             self._failed("send", error)
 
@@ -245,6 +303,7 @@ class SignallingProtocol(ArrivingProtocol):
         house = self.factory.house
         self._ping_payload = b"%08x" % house.random.getrandbits(_PING_PAYLOAD_BITS)
         self._set_alarm(house.settings.pong_timeout_s, self._pong_timed_out)
+        self._pinged_s = house.clock.seconds()
         self.sendPing(self._ping_payload)
 
     def _pong_timed_out(self) -> None:

@@ -14,6 +14,7 @@ __all__ = [
     "field_values",
     "head_is_too_large",
     "http_answer",
+    "page_path",
     "target_of",
 ]
 
@@ -26,6 +27,8 @@ _EXPLANATIONS = {
     HTTPStatus.METHOD_NOT_ALLOWED: "the method must be GET",
     HTTPStatus.HTTP_VERSION_NOT_SUPPORTED: "the version must be HTTP/1.1",
 }
+_READING = ("GET", "HEAD")
+_VERSIONS = ("HTTP/1.0", "HTTP/1.1")
 # Header fields without which these answers are not valid (RFC 9110, 15.5.6 and 15.5.22).
 _REQUIRED_HEADERS = {
     HTTPStatus.METHOD_NOT_ALLOWED: (("Allow", "GET"),),
@@ -60,6 +63,22 @@ def field_values(head: bytes, name: str) -> list[str]:
         for line in head.split(b"\r\n")[1:]
         if line[: len(start)].lower() == start
     ]
+
+
+def page_path(head: bytes) -> str | None:
+    """The path of a request that could be for a web page; None for any other.
+
+    It reads, is no upgrade, and has no body that would have to be taken.
+    """
+    method, _, rest = head.partition(b"\r\n")[0].decode("latin-1").partition(" ")
+    target, _, version = rest.partition(" ")
+    if method not in _READING or version not in _VERSIONS:
+        return None
+    if field_values(head, "upgrade") or field_values(head, "transfer-encoding"):
+        return None
+    if any(length.strip() != "0" for length in field_values(head, "content-length")):
+        return None
+    return target_of(target)[0]
 
 
 def target_of(request_target: str) -> tuple[str, str]:

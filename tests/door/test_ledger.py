@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtcsig.door.ledger import Ledger, Reading
+from rtcsig.door.ledger import Ledger, Reading, Traffic
 from rtcsig.door.life import Event, IllegalTransition, State
 
 COUNTERS = {
+    "opened": ["dialect"],
     "accept_errors": ["error"],
     "accept_pauses": ["error"],
     "set_up_failures": ["stage", "error"],
@@ -95,9 +96,9 @@ def test_each_server_has_its_own_books():
 def test_what_is_not_known_is_not_read():
     """New books have the states, the lag and the number of connections so far, all 0."""
     assert list(Ledger().readings()) == [
-        Reading("connections", {"state": "handshake"}, 0),
-        Reading("connections", {"state": "open"}, 0),
-        Reading("connections", {"state": "closing"}, 0),
+        Reading("connections", {"state": "handshake", "dialect": ""}, 0),
+        Reading("connections", {"state": "http", "dialect": ""}, 0),
+        Reading("connections", {"state": "closing", "dialect": ""}, 0),
         Reading("lag_s", {}, 0.0),
         Reading("numbered", {}, 0),
     ]
@@ -110,10 +111,14 @@ def test_gauges_are_read_when_they_are_known():
     ledger.lag_s = 0.25
     ledger.next_number()
     moved(ledger, Event.MADE, Event.OPENED)
+    moved(ledger, Event.MADE, Event.ASKED)
+    ledger.has_opened("echo")
     assert {(r.name, *r.labels.values()): r.value for r in ledger.readings()} == {
-        ("connections", "handshake"): 0,
-        ("connections", "open"): 1,
-        ("connections", "closing"): 0,
+        ("connections", "handshake", ""): 0,
+        ("connections", "http", ""): 1,
+        ("connections", "open", "echo"): 1,
+        ("connections", "closing", ""): 0,
+        ("opened", "echo"): 1,
         ("max_connections",): 900,
         ("descriptors",): 0,
         ("descriptor_limit",): 1024,
@@ -151,7 +156,21 @@ def test_a_line_that_is_counted_meanwhile_disturbs_nobody():
 def test_every_counter_is_read():
     """One that is added to the books must get its row above."""
     counters = {name for name, value in vars(Ledger()).items() if isinstance(value, Counter)}
-    assert counters == set(COUNTERS)
+    assert counters - {"open"} == set(COUNTERS)
+
+
+def test_what_was_said_stays_when_a_connection_ends():
+    """The sum of all that are gone, by dialect; the number that are open goes down."""
+    ledger = Ledger()
+    for messages in (1, 2):
+        said = Traffic()
+        said.messages_in, said.bytes_out = messages, 10 * messages
+        ledger.has_opened("echo")
+        ledger.has_ended("echo", said)
+    assert (ledger.open["echo"], ledger.opened["echo"]) == (0, 2)
+    total = ledger.traffic["echo"]
+    assert (total.messages_in, total.bytes_in) == (3, 0)
+    assert (total.messages_out, total.bytes_out) == (0, 30)
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.sampled_from(Event)), max_size=60))

@@ -12,8 +12,11 @@ FOLLOWS = {
     ("NEW", "MADE"): "HANDSHAKE",
     ("NEW", "FAILED"): "CLOSED",
     ("HANDSHAKE", "OPENED"): "OPEN",
+    ("HANDSHAKE", "ASKED"): "HTTP",
     ("HANDSHAKE", "CLOSING"): "CLOSING",
     ("HANDSHAKE", "LOST"): "CLOSED",
+    ("HTTP", "CLOSING"): "CLOSING",
+    ("HTTP", "LOST"): "CLOSED",
     ("OPEN", "CLOSING"): "CLOSING",
     ("OPEN", "LOST"): "CLOSED",
     ("CLOSING", "CLOSING"): "CLOSING",
@@ -48,4 +51,4 @@ def test_the_table_speaks_of_all_states_and_events():
 def test_every_life_can_end():
     """From each state that was counted in, the loss of the transport counts it out."""
     counted = [state for state in State if state not in {State.NEW, State.CLOSED}]
-    assert [after(state, Event.LOST) for state in counted] == [State.CLOSED] * 3
+    assert [after(state, Event.LOST) for state in counted] == [State.CLOSED] * 4

@@ -11,13 +11,13 @@ from twisted.python.failure import Failure
 from twisted.python.logfile import LogFile
 
 from rtcsig.door.report import Fields
-from rtcsig.ops.logs import json_line, log_observer, log_sink
+from rtcsig.ops.logs import LevelledObserver, json_line, log_sink
 
 
 def captured(capfd, log_format, log_level, emit):
     """What ``emit``, called with a logger, puts to the standard output."""
     sink = log_sink(log_format, {"nodaemon": 1})
-    emit(Logger("rtcsig", observer=LogPublisher(log_observer(sink, log_format, log_level))))
+    emit(Logger("rtcsig", observer=LogPublisher(LevelledObserver(sink, log_format, log_level))))
     return capfd.readouterr().out
 
 
@@ -73,7 +73,7 @@ def test_a_file_that_twistd_names(tmp_path, monkeypatch):
     file = LogFile.fromFullPath(str(path))
     monkeypatch.setattr(LogFile, "fromFullPath", {str(path): file}.get)
     sink = log_sink("json", {"logfile": str(path), "nodaemon": 0})
-    observer = log_observer(sink, "json", "info")
+    observer = LevelledObserver(sink, "json", "info")
     Logger("rtcsig", observer=LogPublisher(observer)).info("hello")
     assert json.loads(path.read_text())["message"] == "hello"
     file.close()

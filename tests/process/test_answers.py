@@ -133,7 +133,7 @@ def test_the_client_is_not_quoted(server, connect):
 def test_a_client_that_shuts_its_side_gets_its_answer(server, connect):
     """As ``nc -N`` does: the answer is not thrown away because the request is over."""
     peer = connect(server)
-    peer.socket.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    peer.socket.sendall(b"GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n")
     peer.socket.shutdown(socket.SHUT_WR)
     assert peer.http_answer()[0] == 426
     assert peer.wait_for_end() == "eof"

@@ -15,7 +15,8 @@ from tests.support.peer import CLOSE, Peer, request
 from tests.support.server import ServerProcess, wait_until
 
 LOOPBACK = "tcp:0:interface=127.0.0.1"
-SIGNALS = [signal.SIGTERM, signal.SIGINT]
+# What the signal makes of the peers: a drain says that the server comes back.
+CODES = {signal.SIGTERM: 1012, signal.SIGUSR1: 1012, signal.SIGINT: 1001}
 
 
 def reaches(sender: Peer, receiver_id: str, receiver: Peer) -> bool:
@@ -34,9 +35,9 @@ def test_listens_where_the_log_says(connect):
         bob.close()
 
 
-@pytest.mark.parametrize("number", SIGNALS)
-def test_a_signal_ends_it_clean(number, connect):
-    """Open clients are closed with 1001, half-open ones get 503, and the status is 0."""
+@pytest.mark.parametrize(("number", "code"), CODES.items())
+def test_a_signal_ends_it_clean(number, code, connect):
+    """Open clients are told so, half-open ones get 503, and the status is 0."""
     with ServerProcess() as server:
         base = server.descriptors()
         clients = [connect(server, f"/peer-{n}") for n in range(3)]
@@ -47,7 +48,7 @@ def test_a_signal_ends_it_clean(number, connect):
         os.kill(server.pid, number)
         for client in clients:
             received = client.receive_frame()
-            assert received.close_code == 1001
+            assert received.close_code == code
             client.send_frame(CLOSE, received.payload)
             assert client.wait_for_end() == "eof"
         for client in (half_open, silent):
@@ -58,13 +59,13 @@ def test_a_signal_ends_it_clean(number, connect):
         assert "Traceback" not in server.log
 
 
-@pytest.mark.parametrize("number", SIGNALS)
-def test_a_client_that_never_answers_the_close(number, connect):
+@pytest.mark.parametrize(("number", "code"), CODES.items())
+def test_a_client_that_never_answers_the_close(number, code, connect):
     """It is cut when the closing deadline is over, and holds nobody up for longer."""
     with ServerProcess("--close-timeout-s=0.3") as server:
         client = connect(server, "/deaf")
         os.kill(server.pid, number)
-        assert client.receive_frame().close_code == 1001
+        assert client.receive_frame().close_code == code
         assert client.wait_for_end() == "reset"
         assert server.stop() == 0
         assert "Traceback" not in server.log
@@ -82,7 +83,7 @@ def test_a_client_that_is_waited_for(connect):
         assert server.stop() == 0
 
 
-@pytest.mark.parametrize("second", SIGNALS)
+@pytest.mark.parametrize("second", CODES)
 def test_a_second_signal_changes_nothing(second, connect):
     """Another signal while the server stops is no error, and the end stays clean."""
     with ServerProcess("--close-timeout-s=3600") as server:
@@ -183,7 +184,7 @@ def test_help_lists_every_setting(program, tmp_path):
     text = " ".join(ended.stdout.split())
     assert len(declared()) > 10
     for setting in declared():
-        assert f"--{setting.flag}=" in text
+        assert f"--{setting.flag}{'' if setting.is_switch else '='}" in text
         assert setting.help in text
     assert "[default: tcp:8000:interface=127.0.0.1]" in text
     assert "--config=" in text

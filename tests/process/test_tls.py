@@ -126,11 +126,11 @@ def test_two_peers_meet(serve):
 
 
 def test_the_end_of_the_server(serve):
-    """It is told with 1001."""
+    """It is told with 1012."""
     with serve() as served:
         peer = served.join("/one")
         served.server.process.terminate()
-        assert last_frame(peer).close_code == 1001
+        assert last_frame(peer).close_code == 1012
         peer.send_frame(CLOSE, (1001).to_bytes(2, "big"))
         assert peer.wait_for_end() == "eof"
 

@@ -164,8 +164,8 @@ class Promises:
         for connection in self.all:
             if connection.life is State.OPEN and not connection.fired:
                 for session in connection.sessions:
-                    peer_id = getattr(session, "peer_id", None)
-                    assert peer_id is None or self.namespaces[0]._members[peer_id] is session
+                    peer_id = session.peer_id
+                    assert not peer_id or self.namespaces[0]._members[peer_id] is session
 
     def a_fault_costs_its_own_connection(self):
         """Nobody hears of a fault of the server that did not happen on its own connection."""

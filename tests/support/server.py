@@ -84,7 +84,7 @@ class ServerProcess:
     endpoint descriptions in place of one free port; ``ports`` has the port of
     each, None for a unix socket. Used as a context manager; leaving it stops
     the process and, unless the test stopped it itself, asserts the clean end
-    with status 0.
+    with status 0. It sends its peers away at once, unless flags say otherwise.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class ServerProcess:
         run += TWISTD
         self.command: Sequence[str] = (
             sys.executable, "-c", run, "-n", "--pidfile=", "rtcsig",
-            *(f"--listen={description}" for description in listen), *flags,
+            *(f"--listen={description}" for description in listen), "--drain-s=0", *flags,
         )  # fmt: skip
         self.process: subprocess.Popen[bytes] | None = None
         self.ports: list[int | None] = []
