@@ -134,8 +134,9 @@ class ServerApplication(_LoggingMixin, SignallingService):
         super().startService()
 
     def _supervisor_is_gone(self) -> None:
-        self.log.critical("rtcsig ends: its supervisor is gone")
-        self.end(drains=False)
+        if self.running:
+            self.log.critical("rtcsig ends: its supervisor is gone")
+            self.end(drains=False)
 
     def read_anew(self) -> None:
         """Read the settings anew and go on by them; what is wrong with them changes nothing."""

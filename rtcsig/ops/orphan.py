@@ -13,6 +13,7 @@ from zope.interface import implementer
 __all__ = ["SupervisorWatch"]
 
 _STDIN = 0
+_MANY_BYTES = 4096
 
 
 @implementer(IReadDescriptor)
@@ -36,10 +37,9 @@ class SupervisorWatch:
         return "supervisor"
 
     def doRead(self) -> None:
-        """Read; nothing is ever written there, so this is the end."""
-        if not os.read(_STDIN, 1):
-            self._reactor.removeReader(self)
-            self._gone()
+        """Throw away what nobody should write there; its end comes to ``connectionLost``."""
+        os.read(_STDIN, _MANY_BYTES)
 
-    def connectionLost(self, reason: Failure) -> None:
-        """Nothing to do: the reactor shuts down."""
+    def connectionLost(self, reason: Failure) -> None:  # noqa: ARG002 Twisted's
+        """Tell: nobody has the other end of the pipe. When the reactor shuts down it comes, too."""
+        self._gone()

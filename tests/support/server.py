@@ -10,14 +10,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any
 
-__all__ = ["BOOKS", "TWISTD", "Books", "ServerProcess", "clean_environment", "wait_until"]
+__all__ = [
+    "BOOKS",
+    "TWISTD",
+    "Books",
+    "ServerProcess",
+    "clean_environment",
+    "status_of",
+    "wait_until",
+]
 
 # The patch that ``ServerProcess.books`` needs.
 BOOKS = Path(__file__).parent / "patches" / "books.py"
@@ -37,6 +45,12 @@ def wait_until(condition, timeout_s: float = _START_TIMEOUT_S, what: str = "it")
             raise AssertionError(f"waited {timeout_s:g} s in vain until {what}")
         time.sleep(_LOOK_EVERY_S)
     return value
+
+
+def status_of(pid: int, name: str) -> str:
+    """The first word of a line in a process's status. Raises ``FileNotFoundError``."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return status.partition(f"{name}:")[2].split()[0]
 
 
 def clean_environment(**more: str) -> dict[str, str]:
@@ -82,7 +96,7 @@ class ServerProcess:
     run by its path and not imported, so that the server still finds rtcsig
     where it is installed. ``listen`` has
     endpoint descriptions in place of one free port; ``ports`` has the port of
-    each, None for a unix socket. Used as a context manager; leaving it stops
+    each, None for a unix socket. ``environment`` is added to that of the test. Used as a context manager; leaving it stops
     the process and, unless the test stopped it itself, asserts the clean end
     with status 0. It sends its peers away at once, unless flags say otherwise.
     """
@@ -92,6 +106,7 @@ class ServerProcess:
         *flags: str,
         patch: Path | Sequence[Path] = (),
         listen: Sequence[str] = ("tcp:0:interface=127.0.0.1",),
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="rtcsig-test-")
         self.log_path = Path(self._folder.name) / "log"
@@ -105,6 +120,7 @@ class ServerProcess:
         self.process: subprocess.Popen[bytes] | None = None
         self.ports: list[int | None] = []
         self._listeners = len(listen)
+        self._environment = {"PYTHONUNBUFFERED": "1", **environment}
 
     def __enter__(self) -> ServerProcess:
         with self.log_path.open("wb") as log:
@@ -113,7 +129,7 @@ class ServerProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self._folder.name,
-                env=clean_environment(PYTHONUNBUFFERED="1"),
+                env=clean_environment(**self._environment),
             )
         try:
             self.ports = wait_until(self._listening_ports, what="the server listens")
@@ -155,9 +171,7 @@ class ServerProcess:
         return state == "S" and all(caught >> number - 1 & 1 for number in handled)
 
     def _status(self, name: str) -> str:
-        """The first word of a line in the process's status."""
-        status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
-        return status.partition(f"{name}:")[2].split()[0]
+        return status_of(self.pid, name)
 
     @property
     def port(self) -> int:
