@@ -5,22 +5,22 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable
+from time import monotonic
 from typing import Any, cast
 
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import HostnameEndpoint, wrapClientTLS
-from twisted.internet.error import ConnectError, DNSLookupError
+from twisted.internet.error import ConnectError, ConnectionClosed, DNSLookupError
 from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+
+from rtcsig.client.reach import ProbeFailed, endpoint, why
 
 __all__ = ["ProbeFailed", "probe"]
 
 _QUESTION = "rtcsig-check"
 _ANSWER = "rtcsig-check-answer"
-
-
-class ProbeFailed(Exception):
-    """The server did not do what was asked; the text says what."""
 
 
 class _ProbePeer(WebSocketClientProtocol):
@@ -36,6 +36,13 @@ class _ProbePeer(WebSocketClientProtocol):
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:  # noqa: ARG002
         self.factory.on_failure(f"the server ended the connection: {reason or code}")
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        # Autobahn would say that the server dropped the connection, where we did.
+        if self.factory.isSecure and not reason.check(ConnectionClosed):
+            server = f"{self.factory.host}:{self.factory.port}"
+            self.factory.on_failure(f"no secure connection to {server}: {why(reason.value)}")
+        super().connectionLost(reason)
 
 
 class _ProbeFactory(WebSocketClientFactory):
@@ -62,8 +69,9 @@ class _ProbeFactory(WebSocketClientFactory):
 class _Probe:
     """The two peers and what they are doing; ends by ``result``, once."""
 
-    def __init__(self, reactor: Any, url: str) -> None:
+    def __init__(self, reactor: Any, url: str, trust: Any) -> None:
         self._reactor = reactor
+        self._trust = trust
         self._url = url.rstrip("/")
         self._doing = "connecting"
         self._peers: list[_ProbePeer] = []
@@ -79,7 +87,7 @@ class _Probe:
         for number in range(2):
             await self._connect(number)
         self._doing = "passing a message from one peer to the other"
-        self._sent_s = self._reactor.seconds()
+        self._sent_s = monotonic()
         self._send(0, {"id": self._ids[1], "type": _QUESTION, "mark": self._mark})
 
     def stop(self) -> None:
@@ -105,13 +113,22 @@ class _Probe:
             # Autobahn's URL parser raises plain exceptions that say what it dislikes.
             raise ProbeFailed(f"{self._url}: {error}") from error
         try:
-            peer: Any = await _endpoint(self._reactor, factory).connect(factory)
+            peer: Any = await self._endpoint(factory).connect(factory)
         except (ConnectError, DNSLookupError) as error:
             raise ProbeFailed(
                 f"cannot connect to {factory.host}:{factory.port}: {error}"
             ) from error
         self._peers.append(cast(_ProbePeer, peer))
         await factory.opened
+
+    def _endpoint(self, factory: _ProbeFactory) -> IStreamClientEndpoint:
+        return endpoint(
+            self._reactor,
+            factory.host,
+            factory.port,
+            secure=factory.isSecure,
+            trust=self._trust,
+        )
 
     def _hearer(self, number: int) -> Callable[[bytes], None]:
         """The second peer sends back what it hears; the first one ends the probe."""
@@ -125,7 +142,7 @@ class _Probe:
             elif number == 1 and message["type"] == _QUESTION:
                 self._send(1, message | {"type": _ANSWER})
             elif number == 0 and message["type"] == _ANSWER and not self.result.called:
-                self.result.callback(self._reactor.seconds() - self._sent_s)
+                self.result.callback(monotonic() - self._sent_s)
 
         def guarded(payload: bytes) -> None:
             try:
@@ -143,24 +160,14 @@ def _ignored(why: str) -> None:
     """The probe is over; that its connections end is no news."""
 
 
-def _endpoint(reactor: Any, factory: _ProbeFactory) -> IStreamClientEndpoint:
-    endpoint = HostnameEndpoint(reactor, factory.host.encode().decode("idna"), factory.port)
-    if not factory.isSecure:
-        return endpoint
-    try:
-        from twisted.internet.ssl import optionsForClientTLS  # noqa: PLC0415 needs an extra
-    except ImportError as error:
-        raise ProbeFailed("wss:// needs the TLS libraries: pip install 'rtcsig[tls]'") from error
-    return wrapClientTLS(optionsForClientTLS(factory.host), endpoint)
-
-
-async def probe(reactor: Any, url: str, timeout_s: float) -> float:
+async def probe(reactor: Any, url: str, timeout_s: float, *, trust: Any = None) -> float:
     """Connect two peers below ``url`` and pass a message there and back.
 
     Returns the time of that round trip in seconds. Raises ``ProbeFailed`` with
-    the reason, at the latest after ``timeout_s``.
+    the reason, at the latest after ``timeout_s``. ``trust`` is as in
+    ``reach.endpoint``.
     """
-    running = _Probe(reactor, url)
+    running = _Probe(reactor, url, trust)
     timer = reactor.callLater(timeout_s, running.timed_out)
     starting = Deferred.fromCoroutine(running.start())
     starting.addErrback(lambda failure: running.failed(failure.getErrorMessage()))

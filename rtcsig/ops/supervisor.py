@@ -33,7 +33,7 @@ from rtcsig.ops.restarts import Restarts
 
 __all__ = ["Supervisor"]
 
-_START_S = 60.0
+_START_S = 30.0
 # A server says how long its end may take; it has so long to say it, and so long beyond it.
 _GRACE_S = 15.0
 _USEC_PER_S = 1_000_000
@@ -84,7 +84,7 @@ class Supervisor(Service):
         self._own_sign: IDelayedCall | None = None
         self._last: IDelayedCall | None = None
         self._all_over: Deferred[None] | None = None
-        self._was_ready = False
+        self._was_ready = self._child_serves = False
         self._end_signal = signal.SIGTERM
 
     # -- start -----------------------------------------------------------------
@@ -106,6 +106,7 @@ class Supervisor(Service):
 
     def _run(self) -> None:
         self._next = None
+        self._child_serves = False
         sockets = [port.fileno() for port in self._listeners.ports()]
         inheritance = Inheritance(len(sockets), self._restarts.count)
         child = self._child = Child(
@@ -132,7 +133,9 @@ class Supervisor(Service):
     # -- what the server does ------------------------------------------------------
 
     def _told(self, told: dict[str, str]) -> None:
-        self._was_ready |= told.get("READY") == "1"
+        if "READY" in told and self._child is not None and not self._child_serves:
+            self._was_ready = self._child_serves = True
+            self.log.info("server serves: pid={pid}", pid=self._child.pid)
         if self._all_over is not None and told.get("EXTEND_TIMEOUT_USEC", "").isdecimal():
             self._cut_in(int(told["EXTEND_TIMEOUT_USEC"]) / _USEC_PER_S + _GRACE_S)
         passed_on = [f"{name}={told[name]}" for name in _PASSED_ON if name in told]

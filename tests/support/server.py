@@ -96,9 +96,10 @@ class ServerProcess:
     run by its path and not imported, so that the server still finds rtcsig
     where it is installed. ``listen`` has
     endpoint descriptions in place of one free port; ``ports`` has the port of
-    each, None for a unix socket. ``environment`` is added to that of the test. Used as a context manager; leaving it stops
-    the process and, unless the test stopped it itself, asserts the clean end
-    with status 0. It sends its peers away at once, unless flags say otherwise.
+    each, None for a unix socket. ``environment`` is added to that of the test.
+    Used as a context manager; leaving it stops the process, unless the test stopped
+    it itself, and asserts its end with ``status``. It sends its peers away at once,
+    unless flags say otherwise.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class ServerProcess:
         patch: Path | Sequence[Path] = (),
         listen: Sequence[str] = ("tcp:0:interface=127.0.0.1",),
         environment: Mapping[str, str] = MappingProxyType({}),
+        status: int = 0,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="rtcsig-test-")
         self.log_path = Path(self._folder.name) / "log"
@@ -120,6 +122,7 @@ class ServerProcess:
         self.process: subprocess.Popen[bytes] | None = None
         self.ports: list[int | None] = []
         self._listeners = len(listen)
+        self._expected_status = status
         self._environment = {"PYTHONUNBUFFERED": "1", **environment}
 
     def __enter__(self) -> ServerProcess:
@@ -149,7 +152,7 @@ class ServerProcess:
         try:
             status = self.stop()
             if error is None:
-                assert status == 0, f"exit status {status}\n{self.log}"
+                assert status == self._expected_status, f"exit status {status}\n{self.log}"
         finally:
             self._folder.cleanup()
 

@@ -34,12 +34,8 @@ class SupervisedServer(ServerProcess):
         """The process id of the server after so many restarts; waits until it serves."""
         wait_until(lambda: len(self.children()) > restarts, what="the server is started")
         pid = self.children()[restarts]
-        wait_until(lambda: self.serving() > restarts, what="the server serves")
+        self.wait_for(f"server serves: pid={pid}\n")
         return pid
-
-    def serving(self) -> int:
-        """How many servers have listened so far; the supervisor itself says so once, too."""
-        return self.log.count("rtcsig listens on") // self._listeners - 1
 
     def pauses_s(self) -> list[float]:
         """The pauses before each restart so far."""
