@@ -70,15 +70,36 @@ class Listeners:
     ) -> Listener:
         try:
             if descriptor is None:
-                endpoint = endpoint_of(reactor, description, settings.backlog)
+                endpoint = endpoint_of(
+                    reactor, description, settings.backlog, settings.tls_client_ca
+                )
             else:
-                endpoint = inherited_endpoint(reactor, description, descriptor)
+                endpoint = inherited_endpoint(
+                    reactor, description, descriptor, settings.tls_client_ca
+                )
         except ValueError as error:
             raise SettingError(f"{setting}: {description!r}: {error}") from None
         return Listener(setting, description, endpoint, is_inherited=descriptor is not None)
 
     def __iter__(self) -> Iterator[Listener]:
         return iter(self._all)
+
+    def certificates(self) -> Iterator[tuple[str, Any]]:
+        """The descriptions of those for TLS, and the ``Certificates`` of each."""
+        for listener in self._all:
+            certificates = getattr(listener.endpoint, "certificates", None)
+            if certificates is not None:
+                yield listener.description, certificates
+
+    def read_certificates(self, client_ca: str) -> list[tuple[Any, Any]]:
+        """Each of the ``Certificates`` with what its files have now. Raises ``SettingError``."""
+        read = []
+        for description, certificates in self.certificates():
+            try:
+                read.append((certificates, certificates.read(client_ca)))
+            except ValueError as error:
+                raise SettingError(f"listen: {description!r}: {error}") from None
+        return read
 
     def ports(self) -> list[Any]:
         """The ports of those that listen."""

@@ -248,8 +248,11 @@ class SignallingService(Service):
         """
         settings, kept = self.settings.reloaded(wanted)
         rules = rules_of(settings, self._hub)
+        certificates = self._listeners.read_certificates(settings.tls_client_ca)
         self._make_room(settings)
         self._follow(settings, rules)
+        for each, read in certificates:
+            each.use(read)
         return kept
 
     def _follow(self, settings: Settings, rules: Rules) -> None:

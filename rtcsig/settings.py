@@ -150,6 +150,12 @@ class Settings:
         "expected inside TLS, where no proxy writes it. Repeatable.",
         at_start_only=True,
     )
+    tls_client_ca: str = _setting(
+        "",
+        optional_text,
+        "FILE",
+        "Certificates in PEM; a client of an ssl: endpoint must show one that they signed.",
+    )
     max_connections: int = _setting(
         0,
         whole(0, 1 << 30),

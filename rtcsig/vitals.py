@@ -79,6 +79,8 @@ class Vitals:
         for reason in REASONS:
             yield Reading("not_ready", {"reason": reason}, reason in reasons)
         yield Reading("restarts", {}, self._restarts)
+        for description, certificates in self._listeners.certificates():
+            yield Reading("certificates", {"listener": description}, certificates.not_after_s)
         versions = {
             "version": __version__,
             "twisted": twisted.__version__,

@@ -21,6 +21,7 @@ SAMPLES = {
     "trusted_proxy": ("10.0.0.0/8", "192.0.2.1", "unix"),
     "proxy_header": ("forwarded", "x-forwarded-for", "forwarded"),
     "proxy_protocol": ("tcp:1", "tcp:2", "tcp:3"),
+    "tls_client_ca": ("one", "two", "three"),
     "max_connections": ("1", "2", "0"),
     "max_connections_per_address": ("1", "2", "0"),
     "max_half_open_per_address": ("1", "2", "0"),

@@ -15,8 +15,12 @@ __all__ = ["adopt_connection", "endpoint_of", "inherited_endpoint", "keep_path"]
 _WITH_BACKLOG = ("tcp", "tcp6", "ssl", "unix")
 
 
-def endpoint_of(reactor: object, description: str, backlog: int) -> IStreamServerEndpoint:
+def endpoint_of(
+    reactor: object, description: str, backlog: int, client_ca: str = ""
+) -> IStreamServerEndpoint:
     """The endpoint of a Twisted description, with ``backlog`` where it names none.
+
+    One for TLS asks clients for certificates signed by those in ``client_ca``, if there are any.
 
     Twisted's default of 50 is too small for clients that all come back at
     once. Raises ``ValueError`` for a description that cannot be used.
@@ -28,6 +32,8 @@ def endpoint_of(reactor: object, description: str, backlog: int) -> IStreamServe
         raise ValueError("it would believe everybody: name the endpoint in --proxy-protocol too")
     if kind in _WITH_BACKLOG and "backlog=" not in description:
         description = f"{description}:backlog={backlog}"
+    if kind == "ssl":
+        return _tls_endpoint(reactor, description, client_ca)
     try:
         endpoint: IStreamServerEndpoint = endpoints.serverFromString(reactor, description)
     except Exception as error:
@@ -37,10 +43,24 @@ def endpoint_of(reactor: object, description: str, backlog: int) -> IStreamServe
     return endpoint
 
 
-def inherited_endpoint(
+def _tls_endpoint(
     reactor: object,
-    description: str,  # noqa: ARG001 see the TLS endpoint
-    descriptor: int,
+    description: str,
+    client_ca: str,
+    below: IStreamServerEndpoint | None = None,
+) -> IStreamServerEndpoint:
+    try:
+        from rtcsig.door.certificates import Certificates, TLSEndpoint  # noqa: PLC0415 an extra
+    except ImportError:
+        raise ValueError("TLS needs what is installed with rtcsig[tls]") from None
+    try:
+        return TLSEndpoint(reactor, Certificates(reactor, description, client_ca), below)
+    except (TypeError, AttributeError):
+        raise ValueError("wrong arguments for ssl:") from None
+
+
+def inherited_endpoint(
+    reactor: object, description: str, descriptor: int, client_ca: str = ""
 ) -> IStreamServerEndpoint:
     """The endpoint of a socket that listens already, for one that was made for ``description``.
 
@@ -48,7 +68,10 @@ def inherited_endpoint(
     """
     with socket.socket(fileno=socket.dup(descriptor)) as inherited:
         family = socket.AddressFamily(inherited.family)
-    return endpoints.AdoptedStreamServerEndpoint(reactor, descriptor, family)
+    endpoint = endpoints.AdoptedStreamServerEndpoint(reactor, descriptor, family)
+    if description.partition(":")[0] == "ssl":
+        return _tls_endpoint(reactor, description, client_ca, endpoint)
+    return endpoint
 
 
 def keep_path(port: Any) -> None:
