@@ -97,7 +97,7 @@ class ServerApplication(_LoggingMixin, SignallingService):
         inheritance: Inheritance | None,
     ) -> None:
         super().__init__(
-            settings,
+            inheritance.of_settings(settings) if inheritance else settings,
             reactor,
             notifier=Notifier(os.environ.get("NOTIFY_SOCKET")),
             watchdog_s=watchdog_s(os.environ),
@@ -174,6 +174,7 @@ class SupervisorApplication(_LoggingMixin, Supervisor):
             [sys.executable, "-P", "-m", "rtcsig", "serve", *arguments],
             os.environ,
             Listeners(settings, reactor),
+            Inheritance(settings.listen, settings.admin_listen, settings.proxy_protocol, 0),
             watchdog_s=settings.watchdog_s,
             max_restart_pause_s=settings.max_restart_pause_s,
             write=self._write_log,

@@ -138,7 +138,7 @@ class SignallingService(Service):
 
     def _factory_of(self, listener: Listener) -> Any:
         if listener.is_for_admin:
-            return self._site
+            return self._site.for_a_port()
         factory = SignallingFactory(self.house, listener.description)
         self._factories.append(factory)
         return factory

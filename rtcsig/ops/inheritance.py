@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+
+from rtcsig.settings import Settings
 
 __all__ = ["FIRST_DESCRIPTOR", "VARIABLE", "Inheritance"]
 
@@ -16,16 +18,26 @@ FIRST_DESCRIPTOR = 3
 
 @dataclass(frozen=True)
 class Inheritance:
-    """How many listening sockets there are, from ``FIRST_DESCRIPTOR`` on, and how often it died."""
+    """The listeners whose sockets there are, from ``FIRST_DESCRIPTOR`` on, and the starts before.
 
-    sockets: int
+    Settings that were changed since the supervisor started may name other listeners;
+    these are the ones that there are.
+    """
+
+    listen: tuple[str, ...]
+    admin_listen: tuple[str, ...]
+    proxy_protocol: tuple[str, ...]
     restarts: int
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Inheritance | None:
         """What this process has inherited; None for one that nobody supervises."""
         text = environment.get(VARIABLE)
-        return cls(**json.loads(text)) if text else None
+        if not text:
+            return None
+        values = json.loads(text)
+        names = ("listen", "admin_listen", "proxy_protocol")
+        return cls(*(tuple(values[name]) for name in names), values["restarts"])
 
     def text(self) -> str:
         """The value of the variable."""
@@ -33,5 +45,15 @@ class Inheritance:
 
     @property
     def descriptors(self) -> list[int]:
-        """The listening sockets."""
-        return list(range(FIRST_DESCRIPTOR, FIRST_DESCRIPTOR + self.sockets))
+        """The listening sockets, in the order of the listeners."""
+        count = len(self.listen) + len(self.admin_listen)
+        return list(range(FIRST_DESCRIPTOR, FIRST_DESCRIPTOR + count))
+
+    def of_settings(self, settings: Settings) -> Settings:
+        """The settings, with these listeners."""
+        return replace(
+            settings,
+            listen=self.listen,
+            admin_listen=self.admin_listen,
+            proxy_protocol=self.proxy_protocol,
+        )

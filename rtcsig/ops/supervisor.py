@@ -16,6 +16,7 @@ import signal
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,8 @@ _OF_THE_MANAGER = (
 class Supervisor(Service):
     """Runs ``command`` on the sockets of ``listeners``, again and again, until it is stopped.
 
+    ``inheritance`` says what the server has to know of them.
+
     ``gave_up`` is called with a status when the very first one ends before it serves:
     then it is the settings or the machine, and trying again would hide it. ``write``
     takes what the server writes.
@@ -58,6 +61,7 @@ class Supervisor(Service):
         command: Sequence[str],
         environment: Mapping[str, str],
         listeners: Any,
+        inheritance: Inheritance,
         *,
         watchdog_s: float,
         max_restart_pause_s: float,
@@ -73,6 +77,7 @@ class Supervisor(Service):
             name: value for name, value in environment.items() if name not in _OF_THE_MANAGER
         }
         self._listeners = listeners
+        self._inheritance = inheritance
         self._watchdog_s = watchdog_s
         self._write = write
         self._gave_up = gave_up
@@ -108,7 +113,7 @@ class Supervisor(Service):
         self._next = None
         self._child_serves = False
         sockets = [port.fileno() for port in self._listeners.ports()]
-        inheritance = Inheritance(len(sockets), self._restarts.count)
+        inheritance = replace(self._inheritance, restarts=self._restarts.count)
         child = self._child = Child(
             self._reactor,
             self._folder,

@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.internet.address import UNIXAddress
 from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import ServerFactory
 from twisted.web.http import HTTPChannel
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
@@ -52,8 +53,6 @@ class Views:
 class AdminSite(Site):
     """Health, readiness, metrics and the page; ``connections`` are those of its own ports."""
 
-    noisy = False
-
     def __init__(self, views: Views, clock: IReactorTime) -> None:
         super().__init__(
             _Root(views), timeout=_IDLE_TIMEOUT_S, reactor=clock, parsePOSTFormSubmission=False
@@ -73,6 +72,10 @@ class AdminSite(Site):
     def stopFactory(self) -> None:
         """Nothing to do."""
 
+    def for_a_port(self) -> ServerFactory:
+        """A factory for a port of the site's own."""
+        return _PortFactory(self)
+
     def buildProtocol(self, addr: IAddress | None) -> Any:  # noqa: ARG002 Twisted's
         """A channel for a connection to a port of the site's own."""
         return self._channel(_CountedChannel())
@@ -87,6 +90,22 @@ class AdminSite(Site):
         channel.callLater = self.reactor.callLater
         channel.timeOut = self.timeOut
         return channel
+
+
+class _PortFactory(ServerFactory):
+    """The site without its wish to negotiate a protocol over TLS.
+
+    Old Twisted with new OpenSSL would fail at each connection for it, and HTTP/1.1,
+    which is all that is spoken here, is what clients take without it.
+    """
+
+    noisy = False
+
+    def __init__(self, site: AdminSite) -> None:
+        self._site = site
+
+    def buildProtocol(self, addr: IAddress | None) -> Any:
+        return self._site.buildProtocol(addr)
 
 
 class _CountedChannel(HTTPChannel):

@@ -133,6 +133,22 @@ def test_the_path_of_a_unix_socket_stays(tmp_path):
         assert "Traceback" not in server.log
 
 
+def test_listeners_that_were_changed_since(tmp_path):
+    """Wait for a restart of the supervisor: a server that comes back has the sockets there are."""
+    config = tmp_path / "rtcsig.toml"
+    path = tmp_path / "socket"
+    config.write_text(f'admin_listen = "unix:{path}"\n')
+    with SupervisedServer(f"--config={config}") as server:
+        config.write_text('admin_listen = "tcp:0:interface=127.0.0.1"\nmount = "/=echo"\n')
+        server.read_anew("these wait for a restart: admin_listen")
+        server.hurt(signal.SIGKILL)
+        server.child(restarts=1)
+        with Peer(server.port, "/a") as peer:
+            peer.send(b"echo")
+            assert peer.receive_raw() == b"echo"
+            peer.close()
+
+
 def test_settings_are_read_anew_by_the_server(tmp_path):
     """SIGHUP is passed on; the server is the same."""
     config = tmp_path / "rtcsig.toml"

@@ -199,9 +199,15 @@ class ServerProcess:
         """The log so far."""
         return self.log_path.read_text(encoding="utf-8")
 
-    def wait_for(self, text: str) -> None:
-        """Wait until the log has this text: lines are written a little after the event."""
-        wait_until(lambda: text in self.log, what=f"the log has {text!r}")
+    def wait_for(self, text: str, times: int = 1) -> None:
+        """Wait until the log has this text so often: lines are written a little after the event."""
+        wait_until(lambda: self.log.count(text) >= times, what=f"the log has {text!r}")
+
+    def read_anew(self, outcome: str) -> None:
+        """Send SIGHUP, and wait for the line about settings that says this."""
+        times = self.log.count(outcome) + 1
+        os.kill(self.pid, signal.SIGHUP)
+        self.wait_for(outcome, times)
 
     def descriptors(self) -> int:
         """How many descriptors the server has open."""
