@@ -188,7 +188,7 @@ class SupervisorApplication(_LoggingMixin, Supervisor):
         use_monotonic_time(self._reactor)
         super().privilegedStartService()
         orders = {number: partial(self.end, number) for number in _ENDING}
-        obey(self._reactor, {**orders, signal.SIGHUP: partial(self.pass_on, signal.SIGHUP)})
+        obey(self._reactor, {**orders, signal.SIGHUP: self.reload})
 
     def _write_log(self, data: bytes) -> None:
         """Write what the server wrote, which is log lines already."""

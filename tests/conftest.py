@@ -19,6 +19,7 @@ _INSTALL = {
     "chromium": "apt-get install chromium",
     "node": "apt-get install nodejs npm",
     "npm": "apt-get install npm",
+    "promtool": "apt-get install prometheus",
     "strace": "apt-get install strace",
 }
 _missing: dict[str, int] = {}

@@ -36,8 +36,12 @@ class Inheritance:
         if not text:
             return None
         values = json.loads(text)
-        names = ("listen", "admin_listen", "proxy_protocol")
-        return cls(*(tuple(values[name]) for name in names), values["restarts"])
+        return cls(
+            tuple(values["listen"]),
+            tuple(values["admin_listen"]),
+            tuple(values["proxy_protocol"]),
+            values["restarts"],
+        )
 
     def text(self) -> str:
         """The value of the variable."""

@@ -89,7 +89,7 @@ class Supervisor(Service):
         self._own_sign: IDelayedCall | None = None
         self._last: IDelayedCall | None = None
         self._all_over: Deferred[None] | None = None
-        self._was_ready = self._child_serves = False
+        self._was_ready = self._child_serves = self._reload_waits = False
         self._end_signal = signal.SIGTERM
 
     # -- start -----------------------------------------------------------------
@@ -111,7 +111,6 @@ class Supervisor(Service):
 
     def _run(self) -> None:
         self._next = None
-        self._child_serves = False
         sockets = [port.fileno() for port in self._listeners.ports()]
         inheritance = replace(self._inheritance, restarts=self._restarts.count)
         child = self._child = Child(
@@ -141,6 +140,9 @@ class Supervisor(Service):
         if "READY" in told and self._child is not None and not self._child_serves:
             self._was_ready = self._child_serves = True
             self.log.info("server serves: pid={pid}", pid=self._child.pid)
+            if self._reload_waits:
+                self._reload_waits = False
+                self._child.signal(signal.SIGHUP)
         if self._all_over is not None and told.get("EXTEND_TIMEOUT_USEC", "").isdecimal():
             self._cut_in(int(told["EXTEND_TIMEOUT_USEC"]) / _USEC_PER_S + _GRACE_S)
         passed_on = [f"{name}={told[name]}" for name in _PASSED_ON if name in told]
@@ -155,6 +157,7 @@ class Supervisor(Service):
 
     def _ended(self, how: str, status: int | None) -> None:
         child, self._child = self._child, None
+        self._child_serves = False
         if self._all_over is not None:
             self.log.info("server ended: {how}", how=how)
             self._all_over.callback(None)
@@ -181,6 +184,13 @@ class Supervisor(Service):
         """Let the server have a signal; there may be none to have it."""
         if self._child is not None:
             self._child.signal(number)
+
+    def reload(self) -> None:
+        """Let the server read its settings anew; one that starts would die of the signal."""
+        if self._child_serves:
+            self.pass_on(signal.SIGHUP)
+        else:
+            self._reload_waits = True
 
     def end(self, number: signal.Signals) -> None:
         """End the process, and the server by this signal; again for a server that ends already."""

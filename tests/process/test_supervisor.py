@@ -140,6 +140,7 @@ def test_listeners_that_were_changed_since(tmp_path):
     config.write_text(f'admin_listen = "unix:{path}"\n')
     with SupervisedServer(f"--config={config}") as server:
         config.write_text('admin_listen = "tcp:0:interface=127.0.0.1"\nmount = "/=echo"\n')
+        # While the first one starts: it is told when it serves.
         server.read_anew("these wait for a restart: admin_listen")
         server.hurt(signal.SIGKILL)
         server.child(restarts=1)
