@@ -19,6 +19,7 @@ CODES = {
     "POLICY_VIOLATION": (1008, False),
     "MESSAGE_TOO_BIG": (1009, False),
     "INTERNAL_ERROR": (1011, True),
+    "SERVICE_RESTART": (1012, True),
     "TRY_AGAIN_LATER": (1013, True),
     "REPLACED": (4500, False),
 }
