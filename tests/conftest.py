@@ -17,8 +17,10 @@ settings.load_profile("rtcsig")
 _CI = bool(os.environ.get("CI"))
 _INSTALL = {
     "chromium": "apt-get install chromium",
+    "curl": "apt-get install curl",
     "node": "apt-get install nodejs npm",
     "npm": "apt-get install npm",
+    "prometheus": "apt-get install prometheus",
     "promtool": "apt-get install prometheus",
     "strace": "apt-get install strace",
 }

@@ -59,6 +59,8 @@ class Certificates:
             trustRoot=_trust(client_ca) if client_ca else None,
             acceptableCiphers=ssl.AcceptableCiphers.fromOpenSSLCipherString(_CIPHERS),
             raiseMinimumTo=ssl.TLSVersion.TLSv1_2,
+            # A client that asks for others only is refused in the handshake (RFC 7301, 3.2).
+            acceptableProtocols=[b"http/1.1"],
         )
         options.getContext()
         return options

@@ -68,13 +68,16 @@ def field_values(head: bytes, name: str) -> list[str]:
 def page_path(head: bytes) -> str | None:
     """The path of a request that could be for a web page; None for any other.
 
-    It reads, is no upgrade, and has no body that would have to be taken.
+    It reads, has no body that would have to be taken, and is no upgrade to a WebSocket;
+    one to anything else may be passed over (RFC 9110, 7.8).
     """
     method, _, rest = head.partition(b"\r\n")[0].decode("latin-1").partition(" ")
     target, _, version = rest.partition(" ")
     if method not in _READING or version not in _VERSIONS:
         return None
-    if field_values(head, "upgrade") or field_values(head, "transfer-encoding"):
+    if field_values(head, "transfer-encoding") or any(
+        "websocket" in upgrade.lower() for upgrade in field_values(head, "upgrade")
+    ):
         return None
     if any(length.strip() != "0" for length in field_values(head, "content-length")):
         return None

@@ -17,12 +17,12 @@ from urllib.parse import urlencode, urlsplit
 
 from tests.support.server import wait_until
 
-__all__ = ["Chromium", "Client", "DataChannelPeer", "PageServer"]
+__all__ = ["CHROMIUM", "Chromium", "Client", "DataChannelPeer", "PageServer"]
 
 FOLDER = Path(__file__).parent
 _TIMEOUT_S = 40.0
 _STOP_TIMEOUT_S = 10.0
-_CHROMIUM = (
+CHROMIUM = (
     "chromium",
     "--headless",
     "--no-sandbox",
@@ -166,7 +166,7 @@ class Chromium(Client):
         profile = folder / self.id
         profile.mkdir()
         pages.clients[self.id] = self
-        command = (*_CHROMIUM, f"--user-data-dir={profile}", pages.url(query))
+        command = (*CHROMIUM, f"--user-data-dir={profile}", pages.url(query))
         # It writes to its home, too.
         super().__init__(command, {"HOME": str(profile)}, folder / f"{self.id}.log")
 

@@ -125,6 +125,18 @@ def test_two_peers_meet(serve):
         assert unexpected(served.server.log) == []
 
 
+@pytest.mark.parametrize("offered", [["http/1.1"], ["h2", "http/1.1"]])
+def test_a_client_that_offers_protocols(listener, files, offered):
+    """Browsers and curl do, by ALPN: they get the one that an upgrade is made in."""
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.load_verify_locations(files[1])
+    client.set_alpn_protocols(offered)
+    with ServerProcess(listen=(listener,)) as server, Peer(server.port, "/a", tls=client) as peer:
+        assert peer.socket.selected_alpn_protocol() == "http/1.1"
+        peer.close()
+
+
 def test_the_end_of_the_server(serve):
     """It is told with 1012."""
     with serve() as served:
