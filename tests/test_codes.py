@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rtcsig.codes import CloseCode, Refusal, close_reason
+from rtcsig import codes
+from rtcsig.codes import STATUS_ADVICE, CloseCode, Refusal, close_reason
 
 # Each code by its name, and whether coming back makes sense.
 CODES = {
@@ -30,6 +33,27 @@ def test_every_close_code_says_whether_to_come_back():
     """Clients rely on the numbers, and on one answer for each."""
     codes = CloseCode.__members__.items()
     assert {name: (code.value, code.retry) for name, code in codes} == CODES
+
+
+@pytest.mark.parametrize("code", CloseCode)
+def test_every_close_code_has_its_advice(code):
+    """One or more sentences, and the advice is to come back if and only if that makes sense."""
+    assert code.advice.endswith(".")
+    if code is not CloseCode.NORMAL:
+        assert ("ome back" in code.advice and "Do not come back" not in code.advice) is code.retry
+
+
+def test_every_status_has_its_advice():
+    """Each one that stands in the code of the server."""
+    sources = Path(codes.__file__).parent.rglob("*.py")
+    used = {
+        name
+        for path in sources
+        if path.parent.name not in {"web", "client"} and path.name != "check.py"
+        for name in re.findall(r"HTTPStatus\.([A-Z_]+)", path.read_text(encoding="utf-8"))
+    }
+    assert {HTTPStatus[name] for name in used} <= STATUS_ADVICE.keys()
+    assert all(advice.endswith(".") for advice in STATUS_ADVICE.values())
 
 
 @pytest.mark.parametrize("code", [code for code in CloseCode if code >= 4000])

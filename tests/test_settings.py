@@ -466,3 +466,58 @@ class TestFile:
         """It does not matter who named the file."""
         said = fault(environment={"RTCSIG_CONFIG": "/not/there.toml"})
         assert said == "config: /not/there.toml: No such file or directory"
+
+
+class TestSwitches:
+    """Settings that are on or off."""
+
+    @pytest.mark.parametrize("name", SWITCHES)
+    @pytest.mark.parametrize("raw", ["yes", "YES", "true", "on"])
+    def test_on(self, name, raw):
+        """In each spelling."""
+        assert getattr(Settings.load({name: [raw]}, {}, None), name) is True
+
+    @pytest.mark.parametrize("raw", ["no", "False", "off"])
+    def test_off(self, raw):
+        """A nearer source can switch off what one behind it has on."""
+        assert (
+            Settings.load({"supervise": [raw]}, {"RTCSIG_SUPERVISE": "yes"}, None).supervise
+            is False
+        )
+
+    @pytest.mark.parametrize("raw", ["", "1", "gaga"])
+    def test_neither(self, raw):
+        """Is a mistake that names the setting."""
+        with pytest.raises(SettingError, match="RTCSIG_SUPERVISE: must be yes or no"):
+            Settings.load({}, {"RTCSIG_SUPERVISE": raw}, None)
+
+    def test_a_file_has_truth_values(self, write):
+        """As TOML writes them; a number is none."""
+        assert Settings.load({}, {}, write("supervise = true\n")).supervise is True
+        with pytest.raises(SettingError, match=r"supervise in .*: must be yes or no, not 1"):
+            Settings.load({}, {}, write("supervise = 1\n"))
+
+
+class TestReading:
+    """Settings that are read anew."""
+
+    def test_what_holds_from_the_start_is_kept_and_named(self):
+        """The rest is as wanted."""
+        before = Settings(backlog=1, max_lag_s=1.0)
+        settings, kept = before.reloaded(Settings(backlog=2, max_lag_s=2.0, listen=("tcp:9",)))
+        assert kept == ["listen", "backlog"]
+        assert (settings.backlog, settings.max_lag_s) == (1, 2.0)
+        assert settings.listen == before.listen
+
+    def test_nothing_is_named_that_is_the_same(self):
+        """However it was written."""
+        assert Settings().reloaded(Settings()) == (Settings(), [])
+
+    def test_an_empty_text_stands_for_none(self):
+        """Where nothing can be meant; anything else but a text is a mistake."""
+        assert Settings.load({"admin_token_file": [""]}, {}, None).admin_token_file == ""
+
+    def test_a_file_name_is_a_text(self, write):
+        """And no number."""
+        with pytest.raises(SettingError, match=r"admin_token_file in .*: must be a text, not 1"):
+            Settings.load({}, {}, write("admin_token_file = 1\n"))

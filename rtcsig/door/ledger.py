@@ -48,11 +48,12 @@ class Traffic:
 class Ledger:
     """What one server counts and measures.
 
-    Counters, each by a reason or by two: ``accept_errors`` and ``accept_pauses``
-    by error name, ``set_up_failures`` and ``callback_failures`` by stage and
-    error name, ``refusals`` by HTTP status and label, ``closes`` by the close
-    code that we sent, ``timeouts`` by what was waited for, ``excesses`` by what a
-    peer sent too much of, ``dropped_messages`` and ``dropped_log_lines`` by reason.
+    Counters, each by a reason or by two: ``accept_errors`` by error name,
+    ``accept_pauses`` by that or another reason, ``set_up_failures`` and
+    ``callback_failures`` by stage and error name, ``refusals`` by HTTP status and
+    label, ``closes`` by the close code that we sent, ``timeouts`` by what was waited
+    for, ``excesses`` by what a peer sent too much of, ``dropped_messages`` and
+    ``dropped_log_lines`` by reason.
 
     ``opened`` counts connections by dialect; ``traffic`` has what those said, by
     dialect, who are gone.
@@ -144,7 +145,7 @@ class Ledger:
 _COUNTERS = {
     "opened": ("dialect",),
     "accept_errors": ("error",),
-    "accept_pauses": ("error",),
+    "accept_pauses": ("reason",),
     "set_up_failures": ("stage", "error"),
     "callback_failures": ("stage", "error"),
     "refusals": ("status", "reason"),

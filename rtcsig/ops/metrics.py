@@ -160,9 +160,7 @@ class Metrics(Collector):
         """What ``prometheus_client`` asks for."""
         families = {name: _family(named) for name, named in CATALOGUE.items()}
         for reading in self._readings():
-            # What a counter is counted by is called otherwise in one of them.
-            labels = list(map(str, reading.labels.values()))
-            families[reading.name].add_metric(labels, reading.value)
+            families[reading.name].add_metric(list(reading.labels.values()), reading.value)
         yield from families.values()
         for name, histogram in self._distributions().items():
             yield _distribution(DISTRIBUTIONS[name], histogram)

@@ -14,7 +14,7 @@ from rtcsig.door.life import Event, IllegalTransition, State
 COUNTERS = {
     "opened": ["dialect"],
     "accept_errors": ["error"],
-    "accept_pauses": ["error"],
+    "accept_pauses": ["reason"],
     "set_up_failures": ["stage", "error"],
     "callback_failures": ["stage", "error"],
     "refusals": ["status", "reason"],

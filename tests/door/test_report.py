@@ -10,7 +10,7 @@ from twisted.logger import Logger, formatEvent
 
 from rtcsig.door import report
 from rtcsig.door.ledger import Ledger
-from rtcsig.door.report import Fields, Reporter, error_name, shown
+from rtcsig.door.report import Fields, Reporter, error_name, shown, shown_peer_id
 
 
 @pytest.fixture
@@ -114,3 +114,22 @@ def test_the_state_of_the_process_is_looked_up_for_written_lines_only(reporter, 
         reporter.set_up_failure("s", OSError(errno.ENOTCONN, "x"), {})
     assert len(looked) == 10
     reporter.flush()
+
+
+@pytest.mark.parametrize(
+    ("how", "shown_as"),
+    [
+        ("short", "'alice-th'"),
+        ("full", "'alice-the-first'"),
+        ("hash", "8ac6c19f"),
+    ],
+)
+def test_a_peer_id_in_the_log(how, shown_as):
+    """A part of it, the whole, or what tells it from others and no more."""
+    assert shown_peer_id("alice-the-first", how) == shown_as
+
+
+def test_a_peer_id_that_would_break_the_line():
+    """Is escaped, in each way."""
+    for how in ("short", "full", "hash"):
+        assert "\n" not in shown_peer_id("a\nb\ud800", how)

@@ -151,3 +151,17 @@ def test_who_keeps_to_the_rate_is_never_stopped(per_s, silence_s, count):
         assert not talk.message_is_too_much()
         assert not talk.bytes_are_too_much(1)
         time.now_s += 1 / per_s
+
+
+@pytest.mark.parametrize("rates", [Rates(), Rates(10, 1000, 10)])
+def test_what_was_said_is_counted(rates):
+    """Messages and bytes, in whichever way they came, and since when; also without a bound."""
+    talk = Talk(rates, lambda: 7.0)
+    talk.message_is_too_much()
+    talk.bytes_are_too_much(10)
+    counted = talk.is_within(5)
+    assert (talk.messages, talk.bytes) == ((2, 15) if counted else (1, 10))
+    talk.fragment_is_too_much()
+    talk.control_frame_is_too_much()
+    assert talk.messages == 1 + counted
+    assert talk.since_s == 7.0

@@ -264,3 +264,16 @@ class TestForgetting:
         for _ in range(5):
             entered(turnstile, ANN)[0].left()
         assert list(turnstile._leaving) == [ANN]
+
+
+def test_reasons_why_nobody_is_let_in():
+    """Each with its word and its sentence; the gravest is what a newcomer is told."""
+    turnstile = Turnstile(1, SourceLimits())
+    assert turnstile.reasons() == []
+    turnstile.enter()
+    turnstile.is_lagging = turnstile.is_draining = True
+    assert [word for word, _ in turnstile.reasons()] == ["draining", "lagging", "full"]
+    with pytest.raises(Refusal) as refused:
+        turnstile.enter()
+    assert (refused.value.status, refused.value.label) == (503, "draining")
+    assert refused.value.reason == turnstile.reasons()[0][1]

@@ -57,8 +57,8 @@ def test_no_descriptor_is_left(trial):
         with run.fault():
             for repetition in run.repeat():
                 run_out(run)
-                assert run.count("accept_pauses", error="EMFILE") > repetition
-        pauses = run.count("accept_pauses", error="EMFILE")
+                assert run.count("accept_pauses", reason="EMFILE") > repetition
+        pauses = run.count("accept_pauses", reason="EMFILE")
         run.seen = f"listener paused {pauses} times; all newcomers were served in the end"
 
 
@@ -72,7 +72,7 @@ def test_the_reserved_descriptor_is_gone(trial):
                 # That it can be taken again shows that it was there again.
                 run.provoke(signal.SIGUSR1, "the reserved descriptor is gone")
                 run_out(run)
-        pauses = run.count("accept_pauses", error="EMFILE")
+        pauses = run.count("accept_pauses", reason="EMFILE")
         run.seen = f"listener paused {pauses} times, spun never; the reservation was made anew"
 
 

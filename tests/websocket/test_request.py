@@ -14,6 +14,7 @@ from rtcsig.websocket.request import (
     field_values,
     head_is_too_large,
     http_answer,
+    page_path,
     target_of,
 )
 
@@ -233,3 +234,39 @@ class TestAnswer:
         assert fields["Retry-After"] == str(seconds)
         _, fields, _ = parts_of(http_answer(Refusal(status, "why")))
         assert "Retry-After" not in fields
+
+
+class TestPages:
+    """Requests that could be for a web page."""
+
+    @pytest.mark.parametrize(
+        ("head", "path"),
+        [
+            (b"GET / HTTP/1.1\r\nHost: x", "/"),
+            (b"HEAD /healthz?x HTTP/1.0", "/healthz"),
+            (b"GET http://x/readyz HTTP/1.1\r\nContent-Length: 0", "/readyz"),
+            (b"GET / HTTP/1.1\r\nUpgrade: h2c", "/"),
+        ],
+    )
+    def test_the_path_of_one(self, head, path):
+        """Without its query, and without an authority."""
+        assert page_path(head) == path
+
+    @pytest.mark.parametrize(
+        "head",
+        [
+            b"POST / HTTP/1.1",
+            b"GET / HTTP/2.0",
+            b"GET /",
+            b"",
+            b"GET / HTTP/1.1 gaga",
+            b"GET / HTTP/1.1\r\nUpgrade: WebSocket",
+            b"GET / HTTP/1.1\r\nupgrade: h2c\r\nUpgrade: websocket",
+            b"GET / HTTP/1.1\r\nContent-Length: 1",
+            b"GET / HTTP/1.1\r\nContent-Length: 0\r\nContent-Length: 5",
+            b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked",
+        ],
+    )
+    def test_any_other_has_none(self, head):
+        """It has a body, is an upgrade, or is nothing that reads."""
+        assert page_path(head) is None
