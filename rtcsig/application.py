@@ -86,7 +86,10 @@ class _LoggingMixin(Service):
 
 
 class ServerApplication(_LoggingMixin, SignallingService):
-    """The server; ``read`` reads its settings anew, or raises ``SettingError``."""
+    """The server; ``read`` reads its settings anew, or raises ``SettingError``.
+
+    ``mistake`` is what is wrong with them, if those of its supervisor have to do.
+    """
 
     def __init__(
         self,
@@ -94,10 +97,12 @@ class ServerApplication(_LoggingMixin, SignallingService):
         reactor: IReactorCore,
         sink: Sink | None,
         read: Callable[[], Settings],
-        inheritance: Inheritance | None,
+        *,
+        inheritance: Inheritance | None = None,
+        mistake: str | None = None,
     ) -> None:
         super().__init__(
-            inheritance.of_settings(settings) if inheritance else settings,
+            inheritance.with_its_listeners(settings) if inheritance else settings,
             reactor,
             notifier=Notifier(os.environ.get("NOTIFY_SOCKET")),
             watchdog_s=watchdog_s(os.environ),
@@ -105,6 +110,7 @@ class ServerApplication(_LoggingMixin, SignallingService):
             restarts=inheritance.restarts if inheritance else 0,
         )
         self._read = read
+        self._mistake = mistake
         self._is_supervised = inheritance is not None
         self._sink = sink
         if sink is not None:
@@ -131,6 +137,11 @@ class ServerApplication(_LoggingMixin, SignallingService):
             # Its supervisor asks with SIGABRT where it hangs.
             faulthandler.enable(_STDERR)
             SupervisorWatch(self.reactor, self._supervisor_is_gone).start()
+        if self._mistake is not None:
+            self.log.error(
+                "rtcsig goes by the settings that its supervisor was started with: {mistake}",
+                mistake=self._mistake,
+            )
         super().startService()
 
     def _supervisor_is_gone(self) -> None:
@@ -174,7 +185,7 @@ class SupervisorApplication(_LoggingMixin, Supervisor):
             [sys.executable, "-P", "-m", "rtcsig", "serve", *arguments],
             os.environ,
             Listeners(settings, reactor),
-            Inheritance(settings.listen, settings.admin_listen, settings.proxy_protocol, 0),
+            Inheritance(settings),
             watchdog_s=settings.watchdog_s,
             max_restart_pause_s=settings.max_restart_pause_s,
             write=self._write_log,

@@ -55,6 +55,7 @@ class Options(usage.Options):
         super().__init__()
         self.given: dict[str, list[str]] = {}
         self.arguments: list[str] = []
+        self.mistake: str | None = None
         self.settings: Settings | None = None
 
     def opt_config(self, path: str) -> None:
@@ -74,7 +75,11 @@ class Options(usage.Options):
         try:
             self.settings = self.read()
         except SettingError as error:
-            raise SystemExit(f"rtcsig: {error}") from None
+            inheritance = Inheritance.of(os.environ)
+            if inheritance is None or not inheritance.restarts:
+                raise SystemExit(f"rtcsig: {error}") from None
+            # It has run with others: a file that is broken since must not keep it from coming back.
+            self.settings, self.mistake = inheritance.settings, str(error)
 
     def read(self) -> Settings:
         """The settings, from all their sources as they are now. Raises ``SettingError``."""
@@ -95,6 +100,13 @@ def makeService(options: Options) -> Service:
     try:
         if settings.supervise and inheritance is None:
             return SupervisorApplication(settings, reactor, sink, options.arguments)
-        return ServerApplication(settings, reactor, sink, options.read, inheritance)
+        return ServerApplication(
+            settings,
+            reactor,
+            sink,
+            options.read,
+            inheritance=inheritance,
+            mistake=options.mistake,
+        )
     except SettingError as error:
         raise SystemExit(f"rtcsig: {error}") from None

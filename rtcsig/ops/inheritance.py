@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 from rtcsig.settings import Settings
 
@@ -18,16 +20,15 @@ FIRST_DESCRIPTOR = 3
 
 @dataclass(frozen=True)
 class Inheritance:
-    """The listeners whose sockets there are, from ``FIRST_DESCRIPTOR`` on, and the starts before.
+    """The supervisor's ``settings``, and how often it has started a server before.
 
-    Settings that were changed since the supervisor started may name other listeners;
-    these are the ones that there are.
+    The sockets of the listeners in these settings are there, from
+    ``FIRST_DESCRIPTOR`` on. A server reads its own settings anew; they may name
+    other listeners by now, or be broken.
     """
 
-    listen: tuple[str, ...]
-    admin_listen: tuple[str, ...]
-    proxy_protocol: tuple[str, ...]
-    restarts: int
+    settings: Settings
+    restarts: int = 0
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Inheritance | None:
@@ -35,29 +36,34 @@ class Inheritance:
         text = environment.get(VARIABLE)
         if not text:
             return None
-        values = json.loads(text)
-        return cls(
-            tuple(values["listen"]),
-            tuple(values["admin_listen"]),
-            tuple(values["proxy_protocol"]),
-            values["restarts"],
-        )
+        handed_down = json.loads(text)
+        # The supervisor may be of an older version, and know less settings or other ones.
+        known = {field.name for field in dataclasses.fields(Settings)}
+        values = {
+            name: _frozen(value) for name, value in handed_down["settings"].items() if name in known
+        }
+        return cls(Settings(**values), handed_down["restarts"])
 
     def text(self) -> str:
         """The value of the variable."""
-        return json.dumps(asdict(self))
+        return json.dumps(dataclasses.asdict(self))
 
     @property
     def descriptors(self) -> list[int]:
         """The listening sockets, in the order of the listeners."""
-        count = len(self.listen) + len(self.admin_listen)
+        count = len(self.settings.listen) + len(self.settings.admin_listen)
         return list(range(FIRST_DESCRIPTOR, FIRST_DESCRIPTOR + count))
 
-    def of_settings(self, settings: Settings) -> Settings:
-        """The settings, with these listeners."""
-        return replace(
-            settings,
-            listen=self.listen,
-            admin_listen=self.admin_listen,
-            proxy_protocol=self.proxy_protocol,
+    def with_its_listeners(self, read: Settings) -> Settings:
+        """Settings that were read anew, with the listeners that there are."""
+        return dataclasses.replace(
+            read,
+            listen=self.settings.listen,
+            admin_listen=self.settings.admin_listen,
+            proxy_protocol=self.settings.proxy_protocol,
         )
+
+
+def _frozen(value: Any) -> Any:
+    """Lists, which is what JSON has, as tuples."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
 from rtcsig.ops.inheritance import VARIABLE, Inheritance
 from rtcsig.settings import Settings
 
-GIVEN = Inheritance(("tcp:1", "unix:/x"), ("tcp:2",), ("tcp:1",), 7)
+SETTINGS = Settings(
+    listen=("tcp:1", "unix:/x"),
+    admin_listen=("tcp:2",),
+    proxy_protocol=("tcp:1",),
+    mount=(("/", "echo"), ("/b", "datachannel")),
+    supervise=True,
+    drain_s=1.5,
+)
+GIVEN = Inheritance(SETTINGS, 7)
 
 
 def test_it_arrives_as_it_was_given():
@@ -19,6 +29,13 @@ def test_nobody_supervises():
     assert Inheritance.of({VARIABLE: ""}) is None
 
 
+def test_a_supervisor_of_another_version():
+    """Runs on while the package below it is exchanged: what is not known is passed over."""
+    values = {"backlog": 5, "of_yesterday": 1}
+    handed_down = Inheritance.of({VARIABLE: json.dumps({"settings": values, "restarts": 1})})
+    assert handed_down == Inheritance(Settings(backlog=5), 1)
+
+
 def test_the_sockets_follow_the_standard_descriptors():
     """One for each listener, in their order."""
     assert GIVEN.descriptors == [3, 4, 5]
@@ -26,6 +43,6 @@ def test_the_sockets_follow_the_standard_descriptors():
 
 def test_the_listeners_are_those_that_there_are():
     """Whatever the settings say by now; the rest is theirs."""
-    settings = GIVEN.of_settings(Settings(listen=("tcp:9",), backlog=5))
-    assert (settings.listen, settings.admin_listen) == (GIVEN.listen, GIVEN.admin_listen)
+    settings = GIVEN.with_its_listeners(Settings(listen=("tcp:9",), backlog=5))
+    assert (settings.listen, settings.admin_listen) == (SETTINGS.listen, SETTINGS.admin_listen)
     assert (settings.proxy_protocol, settings.backlog) == (("tcp:1",), 5)

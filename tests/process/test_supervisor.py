@@ -150,6 +150,22 @@ def test_listeners_that_were_changed_since(tmp_path):
             peer.close()
 
 
+def test_settings_that_are_broken_since(tmp_path):
+    """Do not keep a server from coming back: it takes those of its supervisor, and says so."""
+    config = tmp_path / "rtcsig.toml"
+    config.write_text('mount = "/=echo"\n')
+    with SupervisedServer(f"--config={config}") as server:
+        child = server.child()
+        config.write_text("gaga")
+        os.kill(child, signal.SIGKILL)
+        server.child(restarts=1)
+        server.wait_for("goes by the settings that its supervisor was started with: config: ")
+        with Peer(server.port, "/a") as peer:
+            peer.send(b"echo")
+            assert peer.receive_raw() == b"echo"
+            peer.close()
+
+
 def test_settings_are_read_anew_by_the_server(tmp_path):
     """SIGHUP is passed on; the server is the same."""
     config = tmp_path / "rtcsig.toml"
