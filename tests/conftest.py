@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 from twisted.logger import LogEvent, LogLevel, eventAsText, globalLogPublisher
+
+from tests.support.tools import found
 
 # A deadline is a timed assert, and machines are noisy.
 settings.register_profile("rtcsig", deadline=None)
@@ -18,6 +19,8 @@ _CI = bool(os.environ.get("CI"))
 _INSTALL = {
     "chromium": "apt-get install chromium",
     "curl": "apt-get install curl",
+    "haproxy": "apt-get install haproxy",
+    "nginx": "apt-get install nginx-light",
     "node": "apt-get install nodejs npm",
     "npm": "apt-get install npm",
     "prometheus": "apt-get install prometheus",
@@ -70,14 +73,14 @@ def logged() -> Iterator[LogWatch]:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker for tests that need a program of the machine."""
-    config.addinivalue_line("markers", "needs(*tools): programs that must be on the PATH")
+    config.addinivalue_line("markers", "needs(*tools): programs that the machine must have")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Under CI a missing tool is a failure; elsewhere it is named in the summary."""
     for marker in item.iter_markers("needs"):
         for tool in marker.args:
-            if shutil.which(tool) is None:
+            if found(tool) is None:
                 _missing[tool] = _missing.get(tool, 0) + 1
                 message = f"{tool} is missing: {_INSTALL[tool]}"
                 if _CI:

@@ -20,7 +20,6 @@ from rtcsig.door.proxies import hops_of
 from rtcsig.door.proxyheader import read_proxy_header
 from rtcsig.door.turnstile import Ticket, source_of
 from rtcsig.websocket.guarded import GuardedProtocol
-from rtcsig.websocket.opening import Request
 from rtcsig.websocket.request import field_values
 
 __all__ = ["ArrivingProtocol"]
@@ -93,7 +92,7 @@ class ArrivingProtocol(GuardedProtocol):
             self._belongs_to(header.host)
         return data[header.length :]
 
-    def heed_forwarding(self, request: Request) -> None:
+    def heed_forwarding(self, head: bytes) -> None:
         """Believe the request's word about its client, if it comes from a trusted proxy.
 
         Raises ``Refusal``, also one that was held back for a page.
@@ -102,11 +101,14 @@ class ArrivingProtocol(GuardedProtocol):
             raise self._held
         house = self.factory.house
         header = house.settings.proxy_header
-        values = field_values(request.head, header)
+        values = field_values(head, header)
         if not values or self._names_nobody:
             return
         if self._host not in house.proxies:
-            # A proxy that nobody named: all its clients count as one address.
+            # A proxy that nobody named: all its clients count as one address. But behind a
+            # PROXY header it is the client's own word.
+            if self.factory.expects_proxy_header:
+                return
             self._report("forwarding not believed", header, header=header, remedy="--trusted-proxy")
             return
         client = house.proxies.client_of(self._host, hops_of(header, ",".join(values)))

@@ -102,6 +102,10 @@ class GuardedProtocol(AnsweringProtocol):
         """Let go: the transport of a connection that was set up is gone (once)."""
         raise NotImplementedError
 
+    def heed_forwarding(self, head: bytes) -> None:
+        """Find out whose request it is, or raise ``Refusal``."""
+        raise NotImplementedError
+
     def admit(self, request: Request) -> str | None:
         """Let the request in, or raise ``Refusal``; returns the subprotocol to speak."""
         raise NotImplementedError
@@ -325,6 +329,12 @@ class GuardedProtocol(AnsweringProtocol):
         headers = tuple(responseHeaders or ())
         if any(name == "Sec-WebSocket-Version" for name, _ in headers):
             code = HTTPStatus.UPGRADE_REQUIRED  # RFC 6455, 4.4
+        if self._stage == "request":
+            # Autobahn dislikes it already: nobody has asked yet whose it is.
+            try:
+                self.heed_forwarding(self.http_request_data)
+            except Refusal as its_own:
+                self._refusal = its_own
         refusal = self._refusal or Refusal(HTTPStatus(code), explanation(reason, code))
         self._refuse(refusal, headers)
 

@@ -65,7 +65,7 @@ class SignallingProtocol(ArrivingProtocol):
     def admit(self, request: Request) -> str | None:
         """Check the origin, find the dialect, make the session."""
         house = self.factory.house
-        self.heed_forwarding(request)
+        self.heed_forwarding(request.head)
         house.origins.check(request.origin)
         path, self.query = target_of(request.target)
         mount, self.path = house.mounts.find(path)

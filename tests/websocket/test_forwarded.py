@@ -263,3 +263,29 @@ def test_where_no_proxy_header_is_expected_it_is_no_request(house, sessions):
     peer.protocol.dataReceived(V1 + request("/x"))
     assert peer.http_answer()[0] == 400
     assert sessions == []
+
+
+def test_a_request_that_is_no_upgrade_is_its_clients_too(house, logged):
+    """The line and the limits have the client's address, whoever refuses it."""
+    crowded = house(max_connection_rate_per_address=1)
+    answers = []
+    for _ in range(7):
+        peer = connected(crowded)
+        lines = "GET /x HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n"
+        peer.protocol.dataReceived(lines.encode())
+        answers.append(peer.http_answer()[0])
+        peer.lost()
+    assert answers == [426] * 5 + [429] * 2
+    lines = logged.lines("request refused")
+    assert lines
+    assert {line["fields"]["address"] for line in lines} == {"203.0.113.9"}
+
+
+def test_a_header_behind_a_proxy_header_is_the_clients_own(house, logged):
+    """It is passed over, and nobody is advised to trust the client."""
+    port = house(listen=("memory",), proxy_protocol=("memory",))
+    peer = connected(port)
+    peer.protocol.dataReceived(V1 + request("/x", "X-Forwarded-For: 127.0.0.1"))
+    assert peer.http_answer()[0] == 101
+    assert not logged.lines("forwarding not believed")
+    assert peer.protocol.address == "203.0.113.9:4711"
