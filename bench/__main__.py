@@ -2,8 +2,9 @@
 
 What it does is set by variables of the environment: ``ROUNDS`` (5), ``SECONDS`` for each
 measurement (1), ``ONLY`` and ``CASES`` (names with commas between, all), ``AGAINST`` (a git
-revision of rtcsig, measured beside the rest) and ``WRITE=1``, which writes the page
-for a run that is not a whole one.
+revision of rtcsig, measured beside the rest), ``WATCHED=1`` (rtcsig twice more, scraped,
+and with a line for each connection besides) and ``WRITE=1``, which writes the page for a run that is
+not a whole one.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from bench.build import ARTEFACTS, ROOT, certificate, compiled
 from bench.cases import CASES, Case
 from bench.report import PLOTTED, Machine, performance, table
 from bench.running import Failed, Load, PinnedServer, cores
-from bench.servers import Measured, floors, of_revision, servers
+from bench.servers import Measured, floors, of_revision, servers, watched
 from bench.statistics import Results, order_of
 from tests.support import npm
 from tests.survival.kinds import FOLDER
@@ -44,6 +45,8 @@ class Bench:
         self.servers = [each for each in known if not only or each.name in only]
         if revision := os.environ.get("AGAINST"):
             self.servers.append(of_revision(revision))
+        if os.environ.get("WATCHED"):
+            self.servers += watched()
         self.is_whole = not cases and not only
 
     def run(self) -> None:
@@ -75,7 +78,9 @@ class Bench:
     def _started(self, server: Measured, case: Case, running: ExitStack) -> PinnedServer:
         running.close()
         kind = server.over_tls(self._tls) if case.tls else server.kind
-        return running.enter_context(PinnedServer(kind, is_tls=case.tls))
+        return running.enter_context(
+            PinnedServer(kind, is_tls=case.tls, is_watched=server.is_watched)
+        )
 
     def _why_not(self, server: Measured, case: Case) -> str:
         return server.missing or (f"no TLS: {server.no_tls}" if case.tls and server.no_tls else "")

@@ -6,10 +6,12 @@ import json
 import os
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
+from urllib.request import urlopen
 
 from bench.cases import Case
 from bench.servers import SPEECHES
@@ -19,6 +21,7 @@ from tests.survival.running import Running
 __all__ = ["WARM_UP_S", "Failed", "Load", "PinnedServer", "cores"]
 
 _TIMEOUT_S = 120.0
+_SCRAPE_EVERY_S = 1.0
 _WARM_UP_CONNECTIONS = 200
 WARM_UP_S = 0.3
 
@@ -49,14 +52,28 @@ def on_core(core: int) -> Iterator[None]:
 class PinnedServer(Running):
     """A server on its core."""
 
-    def __init__(self, kind: Kind, *, is_tls: bool = False) -> None:
+    def __init__(self, kind: Kind, *, is_tls: bool = False, is_watched: bool = False) -> None:
         super().__init__(kind)
         self.is_tls = is_tls
+        self._is_watched = is_watched
+        self._is_over = threading.Event()
 
     def __enter__(self) -> Self:
         with on_core(cores()[0]):
             super().__enter__()
+        if self._is_watched:
+            threading.Thread(target=self._scrape, daemon=True).start()
         return self
+
+    def __exit__(self, *error: object) -> None:
+        self._is_over.set()
+        super().__exit__(*error)
+
+    def _scrape(self) -> None:
+        """Do what a Prometheus does, more often; a server that is busy may be late."""
+        while not self._is_over.wait(_SCRAPE_EVERY_S):
+            with suppress(OSError):
+                urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=_TIMEOUT_S).read()
 
     def serves(self, name: str) -> bool:  # noqa: ARG002 as of its parent
         """Whether it listens; over TLS a guest could not talk to it."""

@@ -15,7 +15,7 @@ from tests.support.server import TWISTD
 from tests.survival.kinds import KINDS, RTCSIG, Kind
 from tests.survival.speech import BY_ID, PEERJS, TOPICS
 
-__all__ = ["SPEECHES", "Measured", "floors", "of_revision", "servers"]
+__all__ = ["SPEECHES", "Measured", "floors", "of_revision", "servers", "watched"]
 
 SPEECHES = {id(BY_ID): "id", id(PEERJS): "peerjs", id(TOPICS): "topics"}
 # One address makes all connections here, and every client says what it can.
@@ -38,6 +38,7 @@ class Measured:
     no_tls: str = ""
     tls_command: Callable[[int, dict[str, str]], tuple[str, ...]] | None = None
     missing: str = ""
+    is_watched: bool = False
 
     @property
     def name(self) -> str:
@@ -122,6 +123,22 @@ def servers(npm_trouble: str) -> list[Measured]:
         )
     measured.append(_python("picows", "picows_relay.py", "picows", "Cython, on uvloop"))
     return measured
+
+
+def watched() -> list[Measured]:
+    """This server as it is run for years: scraped, and with a line for each connection besides."""
+    plain = _rtcsig("rtcsig scraped", sys.executable, RTCSIG).kind
+    scraped = replace(plain, how="the same, scraped once a second")
+    logged = replace(
+        plain,
+        name="rtcsig logged",
+        how="the same, scraped once a second, with `--log-connections`",
+        command=lambda port: (*plain.command(port), "--log-connections"),
+    )
+    return [
+        Measured(kind, no_tls="it is measured in clear", is_watched=True)
+        for kind in (scraped, logged)
+    ]
 
 
 def floors(program: Path) -> list[Measured]:
