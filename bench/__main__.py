@@ -3,8 +3,8 @@
 What it does is set by variables of the environment: ``ROUNDS`` (5), ``SECONDS`` for each
 measurement (1), ``ONLY`` and ``CASES`` (names with commas between, all), ``AGAINST`` (a git
 revision of rtcsig, measured beside the rest), ``WATCHED=1`` (rtcsig twice more, scraped,
-and with a line for each connection besides) and ``WRITE=1``, which writes the page for a run that is
-not a whole one.
+and with a line for each connection besides) and ``WRITE=1``, which writes the page for a
+run that is not a whole one.
 """
 
 from __future__ import annotations
