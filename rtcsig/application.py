@@ -133,9 +133,10 @@ class ServerApplication(_LoggingMixin, SignallingService):
 
     def startService(self) -> None:
         """Start; a supervised server also looks whether its supervisor is still there."""
-        if self._is_supervised:
-            # Its supervisor asks with SIGABRT where it hangs.
+        if self._is_supervised or watchdog_s(os.environ) is not None:
+            # Whoever misses its signs of life asks with SIGABRT where it hangs.
             faulthandler.enable(_STDERR)
+        if self._is_supervised:
             SupervisorWatch(self.reactor, self._supervisor_is_gone).start()
         if self._mistake is not None:
             self.log.error(

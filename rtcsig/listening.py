@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 
 from rtcsig.door.address import address_text
 from rtcsig.door.gate import AcceptGate
-from rtcsig.door.listeners import endpoint_of, inherited_endpoint, keep_path
+from rtcsig.door.listeners import endpoint_of, inherited_endpoint
 from rtcsig.settings import SettingError, Settings
 
 __all__ = ["CannotStart", "Listener", "Listeners"]
@@ -33,7 +33,6 @@ class Listener:
     setting: str
     description: str
     endpoint: IStreamServerEndpoint
-    is_inherited: bool = False
     port: IListeningPort | None = field(default=None)
 
     @property
@@ -75,11 +74,11 @@ class Listeners:
                 )
             else:
                 endpoint = inherited_endpoint(
-                    reactor, description, descriptor, settings.tls_client_ca
+                    reactor, description, descriptor, settings.backlog, settings.tls_client_ca
                 )
         except ValueError as error:
             raise SettingError(f"{setting}: {description!r}: {error}") from None
-        return Listener(setting, description, endpoint, is_inherited=descriptor is not None)
+        return Listener(setting, description, endpoint)
 
     def __iter__(self) -> Iterator[Listener]:
         return iter(self._all)
@@ -120,8 +119,6 @@ class Listeners:
         for listener in self._all:
             port, listener.port = listener.port, None
             if port is not None:
-                if listener.is_inherited:
-                    keep_path(port)
                 closing.append(maybeDeferred(port.stopListening))
         return DeferredList(closing)
 

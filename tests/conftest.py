@@ -26,6 +26,7 @@ _INSTALL = {
     "prometheus": "apt-get install prometheus",
     "promtool": "apt-get install prometheus",
     "strace": "apt-get install strace",
+    "systemd-analyze": "apt-get install systemd",
 }
 _missing: dict[str, int] = {}
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import Any
 
-from twisted.internet import endpoints
-from twisted.internet.interfaces import IReactorSocket, IStreamServerEndpoint
+from twisted.internet import endpoints, unix
+from twisted.internet.defer import Deferred, execute
+from twisted.internet.interfaces import IListeningPort, IReactorSocket, IStreamServerEndpoint
+from zope.interface import implementer
 
 from rtcsig.door.report import Reporter
 
-__all__ = ["adopt_connection", "endpoint_of", "inherited_endpoint", "keep_path"]
+__all__ = ["adopt_connection", "endpoint_of", "inherited_endpoint"]
 
 _WITH_BACKLOG = ("tcp", "tcp6", "ssl", "unix")
 
@@ -36,6 +39,10 @@ def endpoint_of(
         return _tls_endpoint(reactor, description, client_ca)
     try:
         endpoint: IStreamServerEndpoint = endpoints.serverFromString(reactor, description)
+        if kind == "systemd":
+            endpoint = _adopting(reactor, endpoint.fileno, backlog)  # type: ignore[attr-defined]
+    except (KeyError, IndexError):
+        raise ValueError("no such socket was handed down") from None
     except Exception as error:
         # The parsers of Twisted and of its plugins raise whatever they meet.
         why = f"wrong arguments for {kind}:" if isinstance(error, TypeError) else str(error)
@@ -57,30 +64,66 @@ def _tls_endpoint(
         return TLSEndpoint(reactor, Certificates(reactor, description, client_ca), below)
     except (TypeError, AttributeError):
         raise ValueError("wrong arguments for ssl:") from None
+    except MemoryError:
+        # pyOpenSSL's callbacks are made by cffi, in memory that is written and executed.
+        raise ValueError("TLS does not go with MemoryDenyWriteExecute=yes") from None
 
 
 def inherited_endpoint(
-    reactor: object, description: str, descriptor: int, client_ca: str = ""
+    reactor: object, description: str, descriptor: int, backlog: int, client_ca: str = ""
 ) -> IStreamServerEndpoint:
     """The endpoint of a socket that listens already, for one that was made for ``description``.
 
     ``descriptor`` is closed when it listens; the reactor works on a duplicate.
     """
-    with socket.socket(fileno=socket.dup(descriptor)) as inherited:
-        family = socket.AddressFamily(inherited.family)
-    endpoint = endpoints.AdoptedStreamServerEndpoint(reactor, descriptor, family)
+    endpoint = _adopting(reactor, descriptor, backlog)
     if description.partition(":")[0] == "ssl":
         return _tls_endpoint(reactor, description, client_ca, endpoint)
     return endpoint
 
 
-def keep_path(port: Any) -> None:
-    """Let the end of a port leave its path in the file system alone: its socket listens on."""
-    for name in ("_bindPath", "port"):
-        path = getattr(port, name, None)
-        if isinstance(path, str | bytes):
-            # Twisted takes it for one outside of the file system.
-            setattr(port, name, b"\0" if isinstance(path, bytes) else "\0")
+def _adopting(reactor: object, descriptor: int, backlog: int) -> IStreamServerEndpoint:
+    with socket.socket(fileno=socket.dup(descriptor)) as handed_down:
+        family = socket.AddressFamily(handed_down.family)
+    if family is socket.AF_UNIX:
+        return _AdoptedUnixEndpoint(reactor, descriptor, backlog)
+    adopted: IStreamServerEndpoint = endpoints.AdoptedStreamServerEndpoint(
+        reactor, descriptor, family
+    )
+    return adopted
+
+
+@implementer(IStreamServerEndpoint)
+class _AdoptedUnixEndpoint:
+    """A unix socket that is somebody else's: its path, its mode, and its life.
+
+    Twisted treats one that it is given like one that it has made: it sets the mode to
+    0666, and at the end unlinks the path and shuts the socket down, for all who have it.
+    """
+
+    def __init__(self, reactor: Any, descriptor: int, backlog: int) -> None:
+        self._reactor = reactor
+        self._descriptor = descriptor
+        self._backlog = backlog
+
+    def listen(self, factory: Any) -> Deferred[IListeningPort]:
+        """Listen on a duplicate; the descriptor is closed."""
+        os.set_blocking(self._descriptor, False)
+        port: Any = unix.Port._fromListeningDescriptor(self._reactor, self._descriptor, factory)
+        os.close(self._descriptor)
+        for name in ("_bindPath", "port"):
+            if isinstance(getattr(port, name, None), str | bytes):
+                # Twisted takes it for one outside of the file system.
+                setattr(port, name, b"\0" if name == "_bindPath" else "\0")
+        port.backlog = self._backlog
+        port._shouldShutdown = False
+        return execute(_started, port)
+
+
+def _started(port: Any) -> IListeningPort:
+    port.startListening()
+    started: IListeningPort = port
+    return started
 
 
 def adopt_connection(

@@ -97,6 +97,8 @@ class ServerProcess:
     where it is installed. ``listen`` has
     endpoint descriptions in place of one free port; ``ports`` has the port of
     each, None for a unix socket. ``environment`` is added to that of the test.
+    ``before`` is a command that runs it, with its own arguments, and becomes it; ``handed_down``
+    has descriptors that stay open for it.
     Used as a context manager; leaving it stops the process, unless the test stopped
     it itself, and asserts its end with ``status``. It sends its peers away at once,
     unless flags say otherwise.
@@ -109,6 +111,8 @@ class ServerProcess:
         listen: Sequence[str] = ("tcp:0:interface=127.0.0.1",),
         environment: Mapping[str, str] = MappingProxyType({}),
         status: int = 0,
+        before: Sequence[str] = (),
+        handed_down: Sequence[int] = (),
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="rtcsig-test-")
         self.log_path = Path(self._folder.name) / "log"
@@ -116,13 +120,14 @@ class ServerProcess:
         run = "".join(f"import runpy; runpy.run_path({str(path)!r}); " for path in patches)
         run += TWISTD
         self.command: Sequence[str] = (
-            sys.executable, "-c", run, "-n", "--pidfile=", "rtcsig",
+            *before, sys.executable, "-c", run, "-n", "--pidfile=", "rtcsig",
             *(f"--listen={description}" for description in listen), "--drain-s=0", *flags,
         )  # fmt: skip
         self.process: subprocess.Popen[bytes] | None = None
         self.ports: list[int | None] = []
         self._listeners = len(listen)
         self._expected_status = status
+        self._handed_down = handed_down
         self._environment = {"PYTHONUNBUFFERED": "1", **environment}
 
     def __enter__(self) -> ServerProcess:
@@ -133,6 +138,7 @@ class ServerProcess:
                 stderr=subprocess.STDOUT,
                 cwd=self._folder.name,
                 env=clean_environment(**self._environment),
+                pass_fds=self._handed_down,
             )
         try:
             self.ports = wait_until(self._listening_ports, what="the server listens")
