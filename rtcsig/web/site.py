@@ -55,7 +55,7 @@ class AdminSite(Site):
 
     def __init__(self, views: Views, clock: IReactorTime) -> None:
         super().__init__(
-            _Root(views), timeout=_IDLE_TIMEOUT_S, reactor=clock, parsePOSTFormSubmission=False
+            _Root(views), requestFactory=_Request, timeout=_IDLE_TIMEOUT_S, reactor=clock
         )
         self.connections = 0
         self.paths = PATHS
@@ -90,6 +90,11 @@ class AdminSite(Site):
         channel.callLater = self.reactor.callLater
         channel.timeOut = self.timeOut
         return channel
+
+
+class _Request(Request):
+    def handleContentChunk(self, data: bytes) -> None:
+        """Keep nothing: no page reads a body, and Twisted's forms are parsed from what is kept."""
 
 
 class _PortFactory(ServerFactory):
@@ -186,13 +191,15 @@ class _Leaf(Resource):
         super().__init__()
         self._render = render
 
-    def render_GET(self, request: Request) -> bytes:
-        return self._render(request)
-
-    def render_HEAD(self, request: Request) -> bytes:
-        """The same without its body, which Twisted would complain of."""
-        request.setHeader(b"Content-Length", str(len(self._render(request))).encode())
-        return b""
+    def render(self, request: Request) -> bytes:
+        if request.method == b"GET":
+            return self._render(request)
+        if request.method == b"HEAD":
+            # Twisted would complain of a body.
+            request.setHeader(b"Content-Length", str(len(self._render(request))).encode())
+            return b""
+        request.setHeader(b"Allow", b"GET, HEAD")
+        return _text(request, HTTPStatus.METHOD_NOT_ALLOWED, "this can be read only")
 
 
 def _nothing_here(request: Request) -> bytes:

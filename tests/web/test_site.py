@@ -6,6 +6,7 @@ import json
 
 import pytest
 from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
 
 from rtcsig.door.life import State
 from rtcsig.door.proxies import Networks, TrustedProxies
@@ -259,3 +260,13 @@ def test_the_end_of_the_server_lets_an_answer_out(scene):
     channel.transport.writeSequence([b"HTTP/1.1 200 OK\r\n", b"\r\n"])
     channel.transport.loseConnection()
     assert peer.http_answer()[0] == 200
+
+
+def test_a_body_is_not_read(scene):
+    """On a port of the pages' own, where one may come: what is no form is no matter."""
+    channel = scene.house.site.buildProtocol(None)
+    transport = StringTransport()
+    channel.makeConnection(transport)
+    form = b"Content-Type: multipart/form-data; boundary=a\r\nContent-Length: 9\r\n\r\nno form--"
+    channel.dataReceived(head_of("/healthz").replace(b"GET", b"POST")[:-2] + form)
+    assert transport.value().startswith(b"HTTP/1.1 405")
