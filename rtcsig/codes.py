@@ -29,6 +29,7 @@ class CloseCode(IntEnum):
     INTERNAL_ERROR = 1011
     SERVICE_RESTART = 1012
     TRY_AGAIN_LATER = 1013
+    ID_TAKEN = 4409
     REPLACED = 4500
 
     @property
@@ -49,6 +50,7 @@ _RETRY = frozenset(
         CloseCode.INTERNAL_ERROR,
         CloseCode.SERVICE_RESTART,
         CloseCode.TRY_AGAIN_LATER,
+        CloseCode.ID_TAKEN,
     }
 )
 
@@ -68,6 +70,8 @@ _ADVICE = {
     "has behind retry_after_s=.",
     CloseCode.TRY_AGAIN_LATER: "You read too slowly, and too much was queued for you. Come back, "
     "and read.",
+    CloseCode.ID_TAKEN: "A peer with your id is connected; only who asks for it with "
+    "refuse=close gets this in place of 409. Come back later, or with another id.",
     CloseCode.REPLACED: "A newer connection has your id. Do not come back, or the two will "
     "replace each other for ever.",
 }
@@ -81,6 +85,8 @@ STATUS_ADVICE = {
     HTTPStatus.NOT_FOUND: "Nothing is mounted under the path. Mend the URL.",
     HTTPStatus.METHOD_NOT_ALLOWED: "An upgrade must be a GET.",
     HTTPStatus.REQUEST_TIMEOUT: "The request did not come within --open-timeout-s. Try again.",
+    HTTPStatus.CONFLICT: "A peer with your id is connected. Come back later, or with another id; "
+    "--same-id says whether a newer one replaces it.",
     HTTPStatus.UPGRADE_REQUIRED: "The request is no upgrade to WebSocket, version 13.",
     HTTPStatus.TOO_MANY_REQUESTS: "Your address has too many connections, or makes them too "
     "fast. Come back after the seconds in Retry-After.",

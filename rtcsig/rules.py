@@ -15,7 +15,7 @@ from rtcsig.dialects import DIALECTS, Mount, MountTable
 from rtcsig.door.admission import OriginPolicy
 from rtcsig.door.proxies import Networks, TrustedProxies
 from rtcsig.door.turnstile import SourceLimits
-from rtcsig.hub import Hub
+from rtcsig.hub import Hub, SameId, Terms
 from rtcsig.settings import SettingError, Settings
 from rtcsig.web.access import Access
 
@@ -33,6 +33,7 @@ class Rules:
     proxies: TrustedProxies
     limits: SourceLimits
     access: Access
+    terms: Terms
 
 
 def rules_of(settings: Settings, hub: Hub) -> Rules:
@@ -52,6 +53,14 @@ def rules_of(settings: Settings, hub: Hub) -> Rules:
             proxies,
             settings.proxy_header,
             _token(settings.admin_token_file),
+        ),
+        terms=Terms(
+            same_id=SameId(settings.same_id),
+            resume_grace_s=settings.resume_grace_s,
+            hold_absent_s=settings.hold_absent_s,
+            max_held_messages=settings.max_held_messages,
+            max_held_bytes=min(settings.max_held_bytes, settings.max_backlog_bytes),
+            max_kept_bytes=settings.max_kept_bytes,
         ),
     )
 

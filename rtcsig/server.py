@@ -13,6 +13,7 @@ from twisted.internet.tcp import Port
 from twisted.logger import Logger
 
 from rtcsig.codes import CloseCode
+from rtcsig.door.deadlines import Deadlines
 from rtcsig.door.descriptors import MAX_BEYOND, capacity, raise_descriptor_limit
 from rtcsig.door.gate import AcceptGate
 from rtcsig.door.ledger import Ledger
@@ -67,8 +68,9 @@ class SignallingService(Service):
         self.log = Logger("rtcsig")
         self.settings = settings
         self.reactor = reactor
-        self._hub = Hub()
+        self._hub = Hub(timers=Deadlines(reactor))
         self._rules = rules = rules_of(settings, self._hub)
+        self._hub.keeping.terms = rules.terms
         self._listeners = Listeners(settings, reactor, inherited)
         self._factories: list[SignallingFactory] = []
         self._drain: Drain | None = None
@@ -194,6 +196,8 @@ class SignallingService(Service):
         super().stopService()
         self._drains, drains = False, self._drains
         self.house.turnstile.is_draining = True
+        # Nobody comes back to this process: who is written to meanwhile, is not.
+        self._hub.end()
         drain_s = self.settings.drain_s if drains else 0
         self.herald.stopping(drain_s + self.settings.close_timeout_s + _RESERVE_S)
         sent_away = self._send_away(drain_s) if drains else succeed(None)
@@ -258,6 +262,7 @@ class SignallingService(Service):
     def _follow(self, settings: Settings, rules: Rules) -> None:
         self.settings = settings
         self._rules = rules
+        self._hub.keeping.terms = rules.terms
         self._pulse.max_lag_s = settings.max_lag_s
         self.house.follow(settings, rules.mounts, rules.origins, rules.proxies, rules.limits)
         for factory in self._factories:

@@ -246,6 +246,47 @@ class Settings:
         "SECONDS",
         "Time for the pong; then the peer is taken for gone.",
     )
+    same_id: str = _setting(
+        "probe",
+        one_of("replace", "reject", "probe"),
+        "replace|reject|probe",
+        "Who has an id that is claimed while its holder is connected: the newcomer, the holder, "
+        "or the holder if it answers a ping within two seconds. Who is not let in gets 409.",
+    )
+    resume_grace_s: float = _setting(
+        30.0,
+        seconds(0, 86_400),
+        "SECONDS",
+        "Time that the place of a peer is kept, with messages for it, when its connection was "
+        "lost without a close frame. 0 for none.",
+    )
+    hold_absent_s: float = _setting(
+        5.0,
+        seconds(0, 3600),
+        "SECONDS",
+        "Time that a message is held for a peer that was not there yet; then its sender is told "
+        "peer-not-found. 0 tells it at once.",
+    )
+    max_held_messages: int = _setting(
+        256,
+        whole(1, 1 << 20),
+        "COUNT",
+        "The most messages held for one peer, and of one sender.",
+    )
+    max_held_bytes: int = _setting(
+        1 << 19,
+        whole(1024, 1 << 30),
+        "BYTES",
+        "The same for their bytes, each message counted as 512 more than it has. No more than "
+        "may be queued for a peer, which gets them all at once.",
+    )
+    max_kept_bytes: int = _setting(
+        1 << 26,
+        whole(0, 1 << 34),
+        "BYTES",
+        "The most that is kept in all for peers who are not there: messages, and 1,024 and four "
+        "for each character of the id for each of their places.",
+    )
     close_timeout_s: float = _setting(
         5.0,
         seconds(0.1, 3600),

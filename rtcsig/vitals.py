@@ -74,6 +74,8 @@ class Vitals:
         yield from self._house.readings()
         for namespace in self._hub:
             yield Reading("peers", {"mount": namespace.name}, len(namespace))
+            yield Reading("away_peers", {"mount": namespace.name}, namespace.away)
+        yield from self._kept()
         yield Reading("queued_bytes", {}, self._queued_bytes())
         reasons = self.health.reasons()
         for reason in REASONS:
@@ -87,6 +89,14 @@ class Vitals:
             "autobahn": autobahn_version,
         }
         yield Reading("build_info", versions, 1)
+
+    def _kept(self) -> Iterator[Reading]:
+        keeping = self._hub.keeping
+        yield Reading("held_messages", {}, keeping.messages)
+        yield Reading("kept_bytes", {}, keeping.bytes)
+        for outcome, count in keeping.outcomes.items():
+            yield Reading("absent_outcomes", {"outcome": outcome}, count)
+        yield Reading("unheard_outcomes", {}, keeping.unheard_outcomes)
 
     def distributions(self) -> Mapping[str, Histogram]:
         """Every distribution there is."""

@@ -24,6 +24,7 @@ CODES = {
     "INTERNAL_ERROR": (1011, True),
     "SERVICE_RESTART": (1012, True),
     "TRY_AGAIN_LATER": (1013, True),
+    "ID_TAKEN": (4409, True),
     "REPLACED": (4500, False),
 }
 MAX_REASON_BYTES = 123

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rtcsig.codes import CloseCode
-from rtcsig.hub import Namespace
+from rtcsig.hub import Contest, InDoubt, Namespace
 
-__all__ = ["Dialect", "Link", "Session"]
+__all__ = ["Contest", "Dialect", "InDoubt", "Link", "Session"]
 
 
 class Link(Protocol):
@@ -50,12 +50,16 @@ class Link(Protocol):
     def close(self, code: CloseCode, reason: str) -> None:
         """Start the closing handshake. The session gets ``closed`` before this returns."""
 
+    def probe(self, answered: Callable[[], None]) -> None:
+        """Ask the peer for a sign of life, and call ``answered`` when it has come."""
+
 
 class Session(ABC):
     """A dialect's side of one connection.
 
     Made before the connection is open, so that it can refuse it by raising
-    ``Refusal``. Then comes either nothing (the handshake failed), or
+    ``Refusal``, or have it wait by raising ``InDoubt``: then another is made once that is
+    decided. Then comes either nothing (the handshake failed), or
     ``opened``, any number of messages, and ``closed`` exactly once.
 
     ``peer_id`` is what the peer is called in its protocol, if it has a name there.
@@ -78,15 +82,18 @@ class Session(ABC):
         """A binary message came in."""
 
     @abstractmethod
-    def closed(self) -> None:
-        """Nothing more comes in and nothing more can be sent."""
+    def closed(self, *, lost: bool = False) -> None:
+        """Nothing more comes in and nothing more can be sent.
+
+        The connection was ``lost`` if its peer did not say good-bye with a close frame of its own.
+        """
 
 
 @dataclass(frozen=True)
 class Dialect:
     """A wire protocol by its name, with what makes a session of it.
 
-    ``session`` may raise ``Refusal``. ``subprotocols`` are the WebSocket
+    ``session`` may raise ``Refusal`` or ``InDoubt``. ``subprotocols`` are the WebSocket
     subprotocols that it speaks, best first; clients that offer none of them
     are served without one (RFC 6455, 4.2.2).
     """

@@ -9,15 +9,22 @@ its example servers differ: docs/protocol.md.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from http import HTTPStatus
 from urllib.parse import unquote_to_bytes
 
 from rtcsig.codes import CloseCode, Refusal
 from rtcsig.dialects.addressed import MessageError, json_string, read_addressed
 from rtcsig.dialects.base import Link, Session
-from rtcsig.hub import Namespace
+from rtcsig.hub import Code, Namespace, State, Taken
 
-__all__ = ["MAX_PEER_ID_CHARACTERS", "DatachannelSession", "peer_id_of_path"]
+__all__ = [
+    "MAX_PEER_ID_CHARACTERS",
+    "WHY_NOT",
+    "DatachannelSession",
+    "check_peer_id",
+    "peer_id_of_path",
+]
 
 MAX_PEER_ID_CHARACTERS = 128
 
@@ -33,6 +40,12 @@ def peer_id_of_path(path: str) -> str:
         peer_id = unquote_to_bytes(segment).decode("utf-8")
     except UnicodeDecodeError:
         raise _bad_id("is not UTF-8") from None
+    check_peer_id(peer_id)
+    return peer_id
+
+
+def check_peer_id(peer_id: str) -> None:
+    """Raise ``Refusal`` (400) for what cannot be a peer's id."""
     if not peer_id:
         raise _bad_id("is empty")
     if len(peer_id) > MAX_PEER_ID_CHARACTERS:
@@ -41,7 +54,6 @@ def peer_id_of_path(path: str) -> str:
         unicodedata.category(character) == "Cc" for character in peer_id
     ):
         raise _bad_id("has a control character")
-    return peer_id
 
 
 def _bad_id(fault: str) -> Refusal:
@@ -52,13 +64,29 @@ def _bad_id(fault: str) -> Refusal:
     )
 
 
+WHY_NOT = {
+    Code.PEER_NOT_FOUND: "no peer with this id is connected",
+    Code.NOT_HELD: "the peer lost its connection, and too much is held for it already",
+    Code.STOPPING: "no peer with this id is connected, and the server is about to end",
+}
+
+
 class DatachannelSession(Session):
     """One peer of libdatachannel's examples."""
 
     __slots__ = ("_link", "_namespace", "_quoted_id", "deliver", "peer_id")
 
-    def __init__(self, namespace: Namespace, link: Link) -> None:
+    token = ""
+    acknowledges = False
+
+    def __init__(self, namespace: Namespace, link: Link, token: str = "") -> None:
         self.peer_id = peer_id_of_path(link.path)
+        try:
+            namespace.admit(self.peer_id, token)
+        except Taken:
+            raise Refusal(
+                HTTPStatus.CONFLICT, "a peer with this id is connected", label="id-taken"
+            ) from None
         self._quoted_id = json_string(self.peer_id)
         self._namespace = namespace
         self._link = link
@@ -76,8 +104,9 @@ class DatachannelSession(Session):
         except MessageError as error:
             self._report("", error.code, str(error))
             return
-        if not self._namespace.route(destination, before + self._quoted_id + after):
-            self._report(destination, "peer-not-found", "no peer with this id is connected")
+        message = before + self._quoted_id + after
+        if not self._namespace.route(destination, message):
+            self._await(destination, message)
 
     def received_binary(self, data: bytes) -> None:
         """Take a binary message for text, as one of the example servers does.
@@ -86,22 +115,40 @@ class DatachannelSession(Session):
         """
         self.received(data)
 
-    def closed(self) -> None:
+    def closed(self, *, lost: bool = False) -> None:
         """Give the id back, unless a newer connection has it."""
-        self._namespace.release(self.peer_id, self)
+        self._namespace.release(self.peer_id, self, lost=lost)
 
     def displaced(self) -> None:
         """Close: the id belongs to a newer connection."""
         self._link.close(CloseCode.REPLACED, "a newer connection has this id")
 
-    def _report(self, destination: str, code: str, message: str) -> None:
+    def probe(self, answered: Callable[[], None]) -> None:
+        """Ask the peer for a sign of life."""
+        self._link.probe(answered)
+
+    def outcome(self, destination: str, receipt: object, code: Code) -> None:  # noqa: ARG002 see `native`
+        """Tell the peer of a message that was held in vain."""
+        if code is not Code.DELIVERED:
+            self._report(destination, code, WHY_NOT[code])
+
+    def presence(self, peer_id: str, state: State) -> None:
+        """Say nothing: this peer has not asked."""
+
+    def _await(self, destination: str, message: bytes, receipt: object = None) -> None:
+        """Have the message held for a peer that is not here."""
+        why_not = self._namespace.hold(destination, message, self.peer_id, receipt)
+        if why_not is not None:
+            self.outcome(destination, receipt, why_not)
+
+    def _report(self, destination: str, code: str, message: str, more: bytes = b"") -> None:
         """Send an error message of ours, which the example clients ignore.
 
         Its ``id`` is always a string: the C++ example throws on anything else.
         """
         self._link.send(
-            b'{"id":%b,"type":"error","code":%b,"message":%b}'
-            % (_quoted(destination), json_string(code), json_string(message))
+            b'{"id":%b,"type":"error","code":%b,"message":%b%b}'
+            % (_quoted(destination), json_string(code), json_string(message), more)
         )
 
 

@@ -27,5 +27,5 @@ class EchoSession(Session):
         """Send the data back."""
         self._link.send_binary(data)
 
-    def closed(self) -> None:
+    def closed(self, *, lost: bool = False) -> None:
         """Nothing was held."""

@@ -9,8 +9,8 @@ from types import MappingProxyType
 
 from rtcsig.codes import Refusal
 from rtcsig.dialects.base import Dialect
-from rtcsig.dialects.datachannel import DatachannelSession
 from rtcsig.dialects.echo import EchoSession
+from rtcsig.dialects.native import datachannel_session
 from rtcsig.hub import Namespace
 
 __all__ = ["DIALECTS", "Mount", "MountTable"]
@@ -19,7 +19,7 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
     {
         dialect.name: dialect
         for dialect in (
-            Dialect("datachannel", DatachannelSession),
+            Dialect("datachannel", datachannel_session),
             Dialect("echo", EchoSession),
         )
     }

@@ -81,6 +81,10 @@ class Deadlines:
         """Those that are neither made nor cancelled, in no order."""
         return (deadline for _, _, deadline in self._heap if deadline.is_active)
 
+    def now_s(self) -> float:
+        """The clock's time."""
+        return self._clock.seconds()
+
     def set(self, delay_s: float, action: Callable[..., None], *arguments: Any) -> Deadline:
         """Make a call in ``delay_s``; of those due at one time the first set is the first made."""
         due_s = self._clock.seconds() + delay_s

@@ -66,6 +66,13 @@ CATALOGUE: Mapping[str, Named] = MappingProxyType(
         ),
         "max_connections": _gauge("max_connections", "The most connections at once."),
         "peers": _gauge("peers", "Peer ids that are taken now, by mount.", "mount"),
+        "away_peers": _gauge(
+            "peers_away", "Peers whose connection was lost and whose grace is not over.", "mount"
+        ),
+        "held_messages": _gauge("messages_held", "Messages held for peers who are not there."),
+        "kept_bytes": _gauge(
+            "kept_bytes", "What counts against --max-kept-bytes: those messages, and places."
+        ),
         "queued_bytes": _gauge(
             "queued_bytes", "Bytes queued for peers, which the kernel has not taken yet."
         ),
@@ -95,6 +102,14 @@ CATALOGUE: Mapping[str, Named] = MappingProxyType(
         ),
         "dropped_messages": _counter(
             "messages_dropped", "Messages for a peer that were not sent, by reason.", "reason"
+        ),
+        "absent_outcomes": _counter(
+            "messages_to_absent",
+            "Messages to peers who were not there, by what became of them.",
+            "outcome",
+        ),
+        "unheard_outcomes": _counter(
+            "outcomes_unheard", "Such outcomes whose sender was gone too when they were known."
         ),
         "closes": _counter("closes", "WebSockets that the server closed, by close code.", "code"),
         "timeouts": _counter(

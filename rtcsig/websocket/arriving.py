@@ -118,6 +118,7 @@ class ArrivingProtocol(GuardedProtocol):
 
     def refused(self) -> None:
         """Count the connection out: nobody shall keep others out by being refused."""
+        self._drop_decision()
         if self._ticket is not None:
             self._ticket.left()
 

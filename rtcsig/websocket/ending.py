@@ -51,6 +51,7 @@ class EndingProtocol(WebSocketServerProtocol):
     _stage = "set-up"
     _alarm: Deadline | None = None
     _parser_is_lost = False
+    _said_good_bye = False  # the peer did: it began the closing handshake
 
     def __init__(self) -> None:
         """Nothing to set: see ``beginning``."""
@@ -220,6 +221,7 @@ class EndingProtocol(WebSocketServerProtocol):
     ) -> None:
         """Send a close frame; with it the connection's use ends and the hard end is set."""
         was_open = self.state == self.STATE_OPEN
+        self._said_good_bye = isReply
         super().sendCloseFrame(code, reasonUtf8, isReply)
         if was_open:
             if code is not None:

@@ -46,6 +46,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from rtcsig.codes import CloseCode, Refusal
+from rtcsig.dialects import Contest, InDoubt
 from rtcsig.door.address import address_text
 from rtcsig.door.life import Event, State
 from rtcsig.door.report import shown
@@ -83,6 +84,8 @@ class GuardedProtocol(AnsweringProtocol):
     """A server's connection that ends alone, whatever fails in it."""
 
     _refusal: Refusal | None = None
+    _decision: Contest | None = None  # while another peer is asked whether it still is there
+    _undecided = b""
     _frames_in_message = 0
     _isMessageCompressed: bool  # noqa: N815 Autobahn's
     _utf8validator: Utf8Validator | None = None
@@ -157,7 +160,8 @@ class GuardedProtocol(AnsweringProtocol):
             elif self._life is State.CLOSED or self._is_deaf():
                 return
             elif self.state == self.STATE_CONNECTING:
-                data = self._take_request(self._head_of(data))
+                data = self._head_of(data)
+                data = self._take_request(data) if self._decision is None else self._keep(data)
             if data and not self._is_deaf():
                 self._dataReceived(data)
         except Refusal as refusal:
@@ -198,6 +202,8 @@ class GuardedProtocol(AnsweringProtocol):
             self.http_request_uri = request.target
             self.failHandshake("")
             return b""
+        if self._decision is not None:
+            return self._keep(data)
         self._stage = "answer"
         self.transport.write(upgrade_answer(request.key, protocol))
         self.state = self.STATE_OPEN
@@ -206,6 +212,32 @@ class GuardedProtocol(AnsweringProtocol):
         if data and self._life is _OPEN:
             data = self.take(data)
         return data
+
+    # -- an answer that has to be waited for ------------------------------------------
+
+    def _keep(self, data: bytes) -> bytes:
+        """Keep what comes while it is being decided whether the request is let in."""
+        limit = self.factory.house.settings.max_request_head_bytes
+        if self._undecided and len(self._undecided) + len(data) > limit:
+            raise Refusal(
+                HTTPStatus.BAD_REQUEST, "too much was sent before the answer", label="early-data"
+            )
+        self._undecided += data
+        self.data = b""
+        return b""
+
+    def _decided(self) -> None:
+        """Take the request again, from its first byte, now that more is known."""
+        self._decision = None
+        data, self._undecided = self._undecided, b""
+        self.dataReceived(data)
+
+    def _drop_decision(self) -> None:
+        """Wait no longer: the connection is refused or gone."""
+        if self._decision is not None:
+            self._decision.leave(self)
+            self._decision = None
+            self._undecided = b""
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         """Give everything back, once: the transport is gone."""
@@ -292,6 +324,10 @@ class GuardedProtocol(AnsweringProtocol):
         self._stage = "admission"
         try:
             return self.admit(request)
+        except InDoubt as doubt:
+            self._decision = doubt.contest
+            self._decision.wait(self, self._decided)
+            return None
         except Refusal as refusal:
             self._refusal = refusal
         except Exception as error:  # noqa: BLE001 a bug of ours costs this connection
@@ -301,6 +337,9 @@ class GuardedProtocol(AnsweringProtocol):
 
     def succeedHandshake(self, res: Any) -> None:
         """Answer the request; Autobahn would swallow what is raised in here."""
+        if self._decision is not None:
+            self._keep(self.http_request_data + self.data)
+            return
         self._stage = "answer"
         try:
             self.websocket_extensions = self._usable_extensions()

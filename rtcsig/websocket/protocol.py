@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IPushProducer
@@ -56,6 +57,7 @@ class SignallingProtocol(ArrivingProtocol):
     _talk: Talk  # from `opened` on
     _peer_id = ""
     _ping_payload: bytes | None = None
+    _askers: tuple[Callable[[], None], ...] = ()
     _pinged_s = 0.0
     _is_paused = False
     _full_alarm: Deadline | None = None
@@ -132,6 +134,7 @@ class SignallingProtocol(ArrivingProtocol):
             return
         if payload == self._ping_payload:
             self._ping_payload = None
+            self._tell_askers()
             house = self.factory.house
             house.ledger.round_trips_s.add(house.clock.seconds() - self._pinged_s)
             self._await_next_ping()
@@ -146,7 +149,7 @@ class SignallingProtocol(ArrivingProtocol):
         del self._session
         self._session_is_open = False
         if is_open:
-            session.closed()
+            session.closed(lost=not self._said_good_bye)
 
     def gone(self) -> None:
         """Give the place back, and write the line, if there is one for each connection."""
@@ -305,6 +308,24 @@ class SignallingProtocol(ArrivingProtocol):
         self._set_alarm(house.settings.pong_timeout_s, self._pong_timed_out)
         self._pinged_s = house.clock.seconds()
         self.sendPing(self._ping_payload)
+
+    def probe(self, answered: Callable[[], None]) -> None:
+        """Ping at once, and call ``answered`` when the pong has come. Never raises."""
+        if self._life is not _OPEN:
+            return
+        try:
+            self._askers = (*self._askers, answered)
+            if self._ping_payload is None:
+                self._ping()
+            else:
+                self.sendPing(self._ping_payload)
+        except Exception as error:  # noqa: BLE001 the caller is another peer's connection
+            self._failed("ping", error)
+
+    def _tell_askers(self) -> None:
+        askers, self._askers = self._askers, ()
+        for answered in askers:
+            answered()
 
     def _pong_timed_out(self) -> None:
         self.factory.house.ledger.timeouts["pong"] += 1

@@ -13,6 +13,7 @@ from twisted.internet.testing import MemoryReactorClock
 
 from rtcsig.door.histogram import Histogram
 from rtcsig.door.ledger import Reading
+from rtcsig.hub import Code
 from rtcsig.ops.metrics import CATALOGUE, DISTRIBUTIONS, Kind, Metrics
 from rtcsig.server import SignallingService
 from rtcsig.settings import Settings
@@ -36,6 +37,7 @@ def counted() -> SignallingService:
     for name in ("dropped_messages", "dropped_log_lines"):
         getattr(ledger, name)["why"] += 1
     ledger.closes[1000] += 1
+    service.vitals._hub.keeping.outcomes[Code.DELIVERED] += 1
     ledger.has_opened("echo")
     ledger.has_ended("echo", NOTHING)
     return service

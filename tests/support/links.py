@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from rtcsig.codes import CloseCode
@@ -20,6 +21,7 @@ class RecordingLink:
         self.backlog = 0
         self.sent: list[bytes] = []
         self.sent_binary: list[bytes] = []
+        self.probes: list[Callable[[], None]] = []
         self.closes: list[tuple[CloseCode, str]] = []
 
     def send(self, text: bytes) -> None:
@@ -33,6 +35,10 @@ class RecordingLink:
     def close(self, code: CloseCode, reason: str) -> None:
         """Keep a close."""
         self.closes.append((code, reason))
+
+    def probe(self, answered: Callable[[], None]) -> None:
+        """Keep who wants to know."""
+        self.probes.append(answered)
 
     @property
     def messages(self) -> list[Any]:

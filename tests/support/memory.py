@@ -15,11 +15,12 @@ from twisted.python.failure import Failure
 
 from rtcsig.dialects import DIALECTS, Dialect, Mount, MountTable, Session
 from rtcsig.door.admission import OriginPolicy
+from rtcsig.door.deadlines import Deadlines
 from rtcsig.door.ledger import Ledger
 from rtcsig.door.proxies import TrustedProxies
 from rtcsig.door.report import Reporter
 from rtcsig.door.turnstile import SourceLimits, Turnstile
-from rtcsig.hub import Hub
+from rtcsig.hub import Hub, Terms
 from rtcsig.settings import Settings
 from rtcsig.websocket.factory import House, SignallingFactory
 from tests.support.peer import CLOSE, Frame, frame, request
@@ -122,7 +123,7 @@ class RecordingSession(Session):
     def received_binary(self, data: bytes) -> None:
         self._note("received_binary", data)
 
-    def closed(self) -> None:
+    def closed(self, *, lost: bool = False) -> None:
         self._note("closed")
 
 
@@ -138,14 +139,16 @@ def recording_dialect(sessions: list[RecordingSession], *raises: str) -> Dialect
     return Dialect("recording", session, ("spoken", "also-spoken"))
 
 
-def house_of(clock: Clock, dialect: Dialect | None = None, **settings: Any) -> House:
+def house_of(
+    clock: Clock, dialect: Dialect | None = None, terms: Terms | None = None, **settings: Any
+) -> House:
     """A house with one mount at ``/`` and Twisted's test clock."""
     checked = Settings(**settings)
     ledger = Ledger()
     dialect = dialect or DIALECTS["datachannel"]
     return House(
         settings=checked,
-        mounts=MountTable([Mount("/", dialect, Hub().namespace("/"))]),
+        mounts=MountTable([Mount("/", dialect, Hub(terms, Deadlines(clock)).namespace("/"))]),
         origins=OriginPolicy(
             checked.allow_origin, absent_is_allowed=checked.absent_origin == "allow"
         ),

@@ -88,6 +88,10 @@ class Books:
         return self.objects.get("rtcsig.websocket.factory.Protocol", 0)
 
 
+# What takes its time by default, and what tests that are not about it do without.
+_AT_ONCE = ("--drain-s=0", "--resume-grace-s=0", "--hold-absent-s=0", "--same-id=replace")
+
+
 class ServerProcess:
     """``twistd -n rtcsig`` on free ports of the loopback, with its log in a file.
 
@@ -121,7 +125,7 @@ class ServerProcess:
         run += TWISTD
         self.command: Sequence[str] = (
             *before, sys.executable, "-c", run, "-n", "--pidfile=", "rtcsig",
-            *(f"--listen={description}" for description in listen), "--drain-s=0", *flags,
+            *(f"--listen={description}" for description in listen), *_AT_ONCE, *flags,
         )  # fmt: skip
         self.process: subprocess.Popen[bytes] | None = None
         self.ports: list[int | None] = []

@@ -113,8 +113,8 @@ class _Watched:
     def received_binary(self, data: bytes) -> None:
         self._pass_on("received_binary", super().received_binary, data)
 
-    def closed(self) -> None:
-        self._pass_on("closed", super().closed)
+    def closed(self, *, lost: bool = False) -> None:
+        self._pass_on("closed", partial(super().closed, lost=lost))
 
 
 class _WatchedDatachannel(_Watched, DatachannelSession):

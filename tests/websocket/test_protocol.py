@@ -343,8 +343,8 @@ class TestEnd:
         peer = MemoryPeer(house, "/x")
         link = sessions[0].link
 
-        def closed():
-            sessions[0].calls.append("closed")
+        def closed(*, lost):
+            sessions[0].calls.append(("closed", lost))
             link.send(b"late")
             link.close(CloseCode.NORMAL, "late")
 
@@ -356,7 +356,7 @@ class TestEnd:
         peer.lost()
         opcodes = [received.opcode for received in peer.frames()]
         assert opcodes == ([] if how == "loss" else [CLOSE])
-        assert sessions[0].calls == ["made", "opened", "closed"]
+        assert sessions[0].calls == ["made", "opened", ("closed", how != "close frame")]
         assert not clock.getDelayedCalls()
 
     def test_a_peer_that_shuts_its_side_is_let_go(self, house, sessions, clock):

@@ -11,10 +11,10 @@ def _fail(link, step):
         raise RuntimeError("secret text")
 
 
-def __init__(self, namespace, link):  # noqa: N807 it takes the place of one
+def __init__(self, namespace, link, token=""):  # noqa: N807 it takes the place of one
     """Fail to be made."""
     _fail(link, "made")
-    _init(self, namespace, link)
+    _init(self, namespace, link, token)
 
 
 def opened(self):
@@ -29,10 +29,10 @@ def received(self, text):
     _real["received"](self, text)
 
 
-def closed(self):
+def closed(self, *, lost=False):
     """Fail with the id not given back."""
     _fail(self._link, "closed")
-    _real["closed"](self)
+    _real["closed"](self, lost=lost)
 
 
 DatachannelSession.__init__ = __init__
