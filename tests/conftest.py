@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -73,8 +74,11 @@ def logged() -> Iterator[LogWatch]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker for tests that need a program of the machine."""
+    """Register the marker for tests that need a program of the machine; let SIGINT through."""
     config.addinivalue_line("markers", "needs(*tools): programs that the machine must have")
+    # A shell that runs the tests in the background ignores it, as would all that they start.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -45,6 +45,9 @@ def test_a_server_that_ends_or_hangs_comes_back(how, flags, lines):
     """Who comes meanwhile waits and is served; the log says what happened, and where it hung."""
     with SupervisedServer(*flags) as server:
         before = server.hurt(how)
+        if how is signal.SIGTERM:
+            # Until it is gone it refuses newcomers, as one does that is told to end.
+            wait_until(lambda: not is_there(before), what="the former server is gone")
         meet(server)
         assert server.child(restarts=1) != before
         wait_until(lambda: not is_there(before), what="the former server is gone")
