@@ -70,7 +70,7 @@ def test_the_reserved_descriptor_is_gone(trial):
         with run.fault():
             for _ in run.repeat():
                 # That it can be taken again shows that it was there again.
-                run.provoke(signal.SIGUSR1, "the reserved descriptor is gone")
+                run.provoke(signal.SIGRTMIN, "the reserved descriptor is gone")
                 run_out(run)
         pauses = run.count("accept_pauses", reason="EMFILE")
         run.seen = f"listener paused {pauses} times, spun never; the reservation was made anew"
@@ -84,11 +84,11 @@ def test_the_machine_has_no_resources(trial):
         with run.fault():
             for _ in run.repeat():
                 error = run.random.choice(NO_RESOURCES)
-                paused = run.count("accept_pauses", error=error)
+                paused = run.count("accept_pauses", reason=error)
                 with injected(run.server.pid, "accept4", f"error={error}"):
                     newcomers = [run.connected() for _ in range(run.random.randrange(1, 10))]
                     wait_until(
-                        lambda: run.count("accept_pauses", error=error) > paused,  # noqa: B023 called at once
+                        lambda: run.count("accept_pauses", reason=error) > paused,  # noqa: B023 called at once
                         what="the listener pauses",
                     )
                 assert_served(newcomers)

@@ -44,7 +44,9 @@ def is_served(run: Trial) -> bool:
 
 def test_the_reactor_stands_still(trial):
     """Nobody who is there is lost; newcomers get 503 until it goes on."""
-    flags = ("--max-lag-s=0.5", "--ping-interval-s=1", "--pong-timeout-s=5")
+    # Who may read the pages is let ask first.
+    nobody = "--admin-allow=192.0.2.0/24"
+    flags = ("--max-lag-s=0.5", "--ping-interval-s=1", "--pong-timeout-s=5", nobody)
     how = "`time.sleep` for 1 to 1.5 s while a message is handled, `--max-lag-s=0.5`"
     with trial("23", how, *flags, patch=[PATCHES / "stands_still.py"]) as run:
         with run.fault():
@@ -64,7 +66,7 @@ def test_the_clock_is_set(trial):
     with trial("26", how, *flags, patch=[PATCHES / "clock_is_set.py"]) as run:
         with run.fault(), run.connected("/witness") as witness:
             for _ in run.repeat():
-                run.provoke(signal.SIGUSR1, "the clock is set")
+                run.provoke(signal.SIGRTMIN, "the clock is set")
                 run.control.wait_for(run.random.randrange(1, SOME))
                 received = witness.receive_frame()
                 assert received.opcode == PING
@@ -78,7 +80,7 @@ GET = request("/peer")
 REFUSED = {
     400: request("/"),
     405: GET.replace(b"GET", b"POST"),
-    426: b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    426: b"GET /nobody HTTP/1.1\r\nHost: localhost\r\n\r\n",
     431: GET[:-4] + b"a" * 20_000,
     505: GET.replace(b"HTTP/1.1", b"HTTP/1.0"),
 }
@@ -110,7 +112,7 @@ def test_the_log_is_stuck(trial):
         with run.fault():
             for _ in run.repeat():
                 for stage in ("a full pipe", "/dev/full", "itself"):
-                    run.provoke(signal.SIGUSR1, f"standard output is {stage}")
+                    run.provoke(signal.SIGRTMIN, f"standard output is {stage}")
                     make_lines(run)
                     run.control.wait_for(SOME)
         dropped = run.count("dropped_log_lines")

@@ -1,4 +1,4 @@
-"""On SIGUSR1 the wall clock is set: an hour ahead, an hour back, right, and so on."""
+"""On SIGRTMIN the wall clock is set: an hour ahead, an hour back, right, and so on."""
 
 import itertools
 import os
@@ -21,4 +21,4 @@ def _set(number, frame):
 
 
 time.time = _shifted
-signal.signal(signal.SIGUSR1, _set)
+signal.signal(signal.SIGRTMIN, _set)

@@ -1,4 +1,4 @@
-"""On SIGUSR1 standard output is a full pipe that nobody reads, then /dev/full, then itself."""
+"""On SIGRTMIN standard output is a full pipe that nobody reads, then /dev/full, then itself."""
 
 import os
 import signal
@@ -42,4 +42,4 @@ def _change(number, frame):
     os.write(_own, b"standard output is %b\n" % next(_next_stage).encode())
 
 
-signal.signal(signal.SIGUSR1, _change)
+signal.signal(signal.SIGRTMIN, _change)

@@ -1,4 +1,4 @@
-"""On SIGUSR1 the descriptor that Twisted keeps for the day when there is none is closed."""
+"""On SIGRTMIN the descriptor that Twisted keeps for the day when there is none is closed."""
 
 import os
 import signal
@@ -14,4 +14,4 @@ def _steal(number, frame):
         os.write(1, b"the reserved descriptor is gone\n")
 
 
-signal.signal(signal.SIGUSR1, _steal)
+signal.signal(signal.SIGRTMIN, _steal)
