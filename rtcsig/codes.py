@@ -9,8 +9,10 @@ from __future__ import annotations
 from enum import IntEnum
 from http import HTTPStatus
 
-__all__ = ["STATUS_ADVICE", "CloseCode", "Refusal", "close_reason"]
+__all__ = ["COMES_BACK", "STATUS_ADVICE", "CloseCode", "Refusal", "close_reason"]
 
+# Codes of ours after which one comes back, whoever closed.
+COMES_BACK = range(4000, 4500)
 _MAX_CLOSE_REASON_BYTES = 123  # a control frame holds 125 bytes, the code takes 2: RFC 6455, 5.5
 
 

@@ -22,7 +22,7 @@ __all__ = [
     "MAX_PEER_ID_CHARACTERS",
     "WHY_NOT",
     "DatachannelSession",
-    "check_peer_id",
+    "peer_id_is_possible",
     "peer_id_of_path",
 ]
 
@@ -40,11 +40,11 @@ def peer_id_of_path(path: str) -> str:
         peer_id = unquote_to_bytes(segment).decode("utf-8")
     except UnicodeDecodeError:
         raise _bad_id("is not UTF-8") from None
-    check_peer_id(peer_id)
+    _check_peer_id(peer_id)
     return peer_id
 
 
-def check_peer_id(peer_id: str) -> None:
+def _check_peer_id(peer_id: str) -> None:
     """Raise ``Refusal`` (400) for what cannot be a peer's id."""
     if not peer_id:
         raise _bad_id("is empty")
@@ -54,6 +54,15 @@ def check_peer_id(peer_id: str) -> None:
         unicodedata.category(character) == "Cc" for character in peer_id
     ):
         raise _bad_id("has a control character")
+
+
+def peer_id_is_possible(text: str) -> bool:
+    """Whether a peer can have this id."""
+    try:
+        _check_peer_id(text)
+    except Refusal:
+        return False
+    return True
 
 
 def _bad_id(fault: str) -> Refusal:
@@ -136,8 +145,10 @@ class DatachannelSession(Session):
         """Say nothing: this peer has not asked."""
 
     def _await(self, destination: str, message: bytes, receipt: object = None) -> None:
-        """Have the message held for a peer that is not here."""
-        why_not = self._namespace.hold(destination, message, self.peer_id, receipt)
+        """Have the message held for a peer that is not here, if there can be one."""
+        why_not: Code | None = Code.PEER_NOT_FOUND
+        if peer_id_is_possible(destination):
+            why_not = self._namespace.hold(destination, message, self.peer_id, receipt)
         if why_not is not None:
             self.outcome(destination, receipt, why_not)
 

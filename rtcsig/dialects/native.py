@@ -16,7 +16,12 @@ import orjson
 from rtcsig.codes import CloseCode, Refusal
 from rtcsig.dialects.addressed import MessageError, json_string, read_addressed
 from rtcsig.dialects.base import Link, Session
-from rtcsig.dialects.datachannel import WHY_NOT, DatachannelSession, check_peer_id, peer_id_of_path
+from rtcsig.dialects.datachannel import (
+    WHY_NOT,
+    DatachannelSession,
+    peer_id_is_possible,
+    peer_id_of_path,
+)
 from rtcsig.hub import Code, Namespace, State
 
 __all__ = ["MAX_WATCHED_PEERS", "VERSION", "NativeSession", "datachannel_session"]
@@ -173,15 +178,6 @@ class TurnedAwaySession(Session):
 
     def closed(self, *, lost: bool = False) -> None:
         """Nothing was held."""
-
-
-def peer_id_is_possible(text: str) -> bool:
-    """Whether a peer can have this id."""
-    try:
-        check_peer_id(text)
-    except Refusal:
-        return False
-    return True
 
 
 def _are_texts(values: list[Any]) -> bool:

@@ -215,24 +215,32 @@ class WaitingRoom:
         slot.held_bytes -= held.cost_bytes
         return held
 
-    def _end(self, slot: _Slot, held: _Held, code: Code) -> None:
-        """A held message has its outcome, which its sender is told, now or when it is back."""
+    def _end(self, slot: _Slot, held: _Held, code: Code, *, is_told: bool = True) -> None:
+        """A held message has its outcome, which its sender is told, now or when it is back.
+
+        Not by us if its receiver does that itself: it may be lost on its way there.
+        """
         keeping = self._keeping
         keeping.messages -= 1
         keeping.outcomes[code] += 1
         sender = held.sender
         sender.sent_messages -= 1
         sender.sent_bytes -= held.cost_bytes
-        member = None if sender.has_left else self._members.get(sender.peer_id)
-        if member is None and sender.is_away:
+        if is_told and sender.is_away:
             sender.outcomes.append((slot.peer_id, held.receipt, code, held.cost_bytes))
             return
         keeping.give_back(held.cost_bytes)
-        if member is None:
-            keeping.unheard_outcomes += 1
-        else:
-            member.outcome(slot.peer_id, held.receipt, code)
+        if is_told:
+            self._tell(sender, slot.peer_id, held.receipt, code)
         self._drop_if_empty(sender)
+
+    def _tell(self, sender: _Slot, destination: str, receipt: object, code: Code) -> None:
+        """Tell an outcome to who is still there to hear it."""
+        member = None if sender.has_left else self._members.get(sender.peer_id)
+        if member is None:
+            self._keeping.unheard_outcomes += 1
+        else:
+            member.outcome(destination, receipt, code)
 
     # -- peers ------------------------------------------------------------------------
 
@@ -282,7 +290,7 @@ class WaitingRoom:
             held = self._take_first(slot)
             member.deliver(held.message)
             if self._members.get(peer_id) is member:
-                self._end(slot, held, Code.DELIVERED)
+                self._end(slot, held, Code.DELIVERED, is_told=not member.acknowledges)
             elif slot.has_left:
                 self._end(slot, held, Code.PEER_NOT_FOUND)
             else:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from autobahn.twisted.websocket import WebSocketServerProtocol
 from twisted.internet.interfaces import INegotiated
 
-from rtcsig.codes import CloseCode, Refusal, close_reason
+from rtcsig.codes import COMES_BACK, CloseCode, Refusal, close_reason
 from rtcsig.door.deadlines import Deadline
 from rtcsig.door.descriptors import MAX_BEYOND
 from rtcsig.door.life import Event, State
@@ -221,7 +221,7 @@ class EndingProtocol(WebSocketServerProtocol):
     ) -> None:
         """Send a close frame; with it the connection's use ends and the hard end is set."""
         was_open = self.state == self.STATE_OPEN
-        self._said_good_bye = isReply
+        self._said_good_bye = isReply and self.remoteCloseCode not in COMES_BACK
         super().sendCloseFrame(code, reasonUtf8, isReply)
         if was_open:
             if code is not None:

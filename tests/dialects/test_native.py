@@ -140,6 +140,13 @@ class TestNumbers:
         house.connect("/old", "")
         assert heard(ann) == [{"id": "old", "type": "ack", "rtcsig": {"stream": "s", "ack": 17}}]
 
+    def test_one_that_is_held_for_a_peer_that_tells_itself(self, house, ann):
+        """Is not acknowledged on its behalf: it may be lost on its way."""
+        send(ann, {"id": "bob", "type": "offer", "rtcsig": STREAM})
+        bob = house.native("/bob")
+        assert heard(bob) == [{"id": "ann", "type": "offer", "rtcsig": STREAM}]
+        assert heard(ann) == []
+
     def test_one_without_a_number(self, house, ann):
         """Has no acknowledgement."""
         house.connect("/old", "")
@@ -214,6 +221,13 @@ class TestOldPeers:
         (error,) = heard(old)
         assert list(error) == ["id", "type", "code", "message"]
         assert (error["id"], error["code"]) == ("nobody", "peer-not-found")
+
+    @pytest.mark.parametrize("peer_id", ["", "x" * 129, "a\n"])
+    def test_what_no_peer_can_be_called_is_not_waited_for(self, house, peer_id):
+        """The sender is told at once."""
+        old = house.connect("/old", "")
+        send(old, {"id": peer_id})
+        assert [message["code"] for message in heard(old)] == ["peer-not-found"]
 
     def test_they_are_told_nothing_of_presence(self, house):
         """Whoever calls."""

@@ -55,6 +55,15 @@ class TestAway:
         assert ann.outcomes == [("b", message, Code.DELIVERED) for message in MESSAGES]
         assert_nothing_is_kept(scene)
 
+    def test_one_who_acknowledges_itself_is_not_spoken_for(self, scene, ann):
+        """What was handed over may still be lost on its way."""
+        away(scene)
+        scene.send(ann, "b", b"1")
+        bob = Recorder(scene.namespace, "b", acknowledges=True)
+        scene.namespace.claim("b", bob)
+        assert (bob.messages, ann.outcomes) == ([b"1"], [])
+        assert_nothing_is_kept(scene)
+
     def test_without_a_message_too(self, scene):
         """A place that nobody wrote to is given back with the return."""
         away(scene)

@@ -337,6 +337,17 @@ class TestEnd:
         clock.advance(5)
         assert peer.transport.ends == ["fin", "reset"]
 
+    @pytest.mark.parametrize(
+        ("code", "is_lost"),
+        [(1000, False), (1001, False), (4000, True), (4499, True), (4500, False)],
+    )
+    def test_a_good_bye(self, house, sessions, code, is_lost):
+        """The peer has left, unless its code says that it comes back."""
+        peer = MemoryPeer(house, "/x")
+        sessions[0].closed = lambda *, lost: sessions[0].calls.append(lost)
+        peer.send_frame(CLOSE, code.to_bytes(2, "big"))
+        assert sessions[0].calls[-1] is is_lost
+
     @pytest.mark.parametrize("how", ["close frame", "loss", "our close"])
     def test_a_session_that_talks_while_it_ends(self, house, sessions, clock, how):
         """What ``closed`` sends or closes comes too late: nothing follows the close frame."""
