@@ -12,23 +12,32 @@ that it does not take more than is counted.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from rtcsig.hub.terms import Code, Member, Terms, Timer, Timers
 
-__all__ = ["HELD_BYTES", "Keeping", "WaitingRoom", "slot_bytes"]
+__all__ = ["HELD_BYTES", "Keeping", "WaitingRoom", "away_bytes", "slot_bytes"]
 
-# What a message costs beside its own bytes, and a place beside the characters of its name.
+# What a message costs beside its own bytes, and who is away and a slot beside the
+# characters of a name.
 HELD_BYTES = 512
+_AWAY_BYTES = 512
 _SLOT_BYTES = 1024
 _CHARACTER_BYTES = 4
+# Graces end together that end within so long: connections are lost by the thousand.
+_TOGETHER_S = 0.05
+
+
+def away_bytes(peer_id: str) -> int:
+    """What it counts to know that a peer may come back."""
+    return _AWAY_BYTES + _CHARACTER_BYTES * len(peer_id)
 
 
 def slot_bytes(peer_id: str) -> int:
-    """What it counts to keep the place of a peer."""
+    """What it counts to have messages for a peer, or of it, beside the messages."""
     return _SLOT_BYTES + _CHARACTER_BYTES * len(peer_id)
 
 
@@ -85,7 +94,7 @@ class _Held:
 
 
 class _Slot:
-    """What is kept of one peer.
+    """What is kept of one peer, while something is.
 
     ``held`` are the messages for it while it is not here, ``sent_*`` count its own that
     are held for others, ``outcomes`` is what it did not hear of them while it was away.
@@ -95,13 +104,11 @@ class _Slot:
         "has_left",
         "held",
         "held_bytes",
-        "is_away",
         "outcomes",
         "peer_id",
         "sent_bytes",
         "sent_messages",
         "timer",
-        "token",
     )
 
     def __init__(self, peer_id: str) -> None:
@@ -111,8 +118,6 @@ class _Slot:
         self.outcomes: list[tuple[str, object, Code, int]] = []
         self.sent_messages = 0
         self.sent_bytes = 0
-        self.token = ""
-        self.is_away = False
         self.has_left = False
         self.timer: Timer | None = None
 
@@ -135,17 +140,23 @@ class WaitingRoom:
         self._members = members
         self._gave_up = gave_up
         self._slots: dict[str, _Slot] = {}
-        self.away = 0
+        # Until when, and the token that would prove it; in the order of their loss.
+        self._away: OrderedDict[str, tuple[float, str]] = OrderedDict()
+        self._wake_up: Timer | None = None
+
+    @property
+    def away(self) -> int:
+        """How many were lost and may come back."""
+        return len(self._away)
 
     def is_away(self, peer_id: str) -> bool:
         """Whether it was lost, and may come back."""
-        slot = self._slots.get(peer_id)
-        return slot is not None and slot.is_away
+        return peer_id in self._away
 
     def token_of(self, peer_id: str) -> str:
         """What one who is away would have to show, or nothing."""
-        slot = self._slots.get(peer_id)
-        return slot.token if slot is not None else ""
+        away = self._away.get(peer_id)
+        return away[1] if away is not None else ""
 
     # -- messages ---------------------------------------------------------------------
 
@@ -190,7 +201,7 @@ class WaitingRoom:
         self._keeping.messages += 1
         to.held.append(held)
         to.held_bytes += held.cost_bytes
-        if to.timer is None:
+        if to.timer is None and to.peer_id not in self._away:
             delay_s = held.due_s - self._keeping.timers.now_s()
             to.timer = self._keeping.timers.set(delay_s, self._expire, to)
 
@@ -226,7 +237,7 @@ class WaitingRoom:
         sender = held.sender
         sender.sent_messages -= 1
         sender.sent_bytes -= held.cost_bytes
-        if is_told and sender.is_away:
+        if is_told and not sender.has_left and sender.peer_id in self._away:
             sender.outcomes.append((slot.peer_id, held.receipt, code, held.cost_bytes))
             return
         keeping.give_back(held.cost_bytes)
@@ -246,29 +257,39 @@ class WaitingRoom:
 
     def lost(self, peer_id: str, token: str) -> bool:
         """Keep the place of one whose connection was lost; False if that cannot be."""
-        terms = self._keeping.terms
-        slot = self._slot(peer_id) if terms.resume_grace_s and not self._keeping.is_over else None
-        if slot is None:
+        keeping = self._keeping
+        grace_s = keeping.terms.resume_grace_s
+        if not grace_s or keeping.is_over or not keeping.take(away_bytes(peer_id)):
             return False
-        slot.is_away = True
-        slot.token = token
-        self.away += 1
-        slot.timer = self._keeping.timers.set(terms.resume_grace_s, self._grace_is_over, peer_id)
+        self._away[peer_id] = keeping.timers.now_s() + grace_s, token
+        if self._wake_up is None:
+            self._wake_up = keeping.timers.set(grace_s, self._end_graces)
         return True
 
-    def _grace_is_over(self, peer_id: str) -> None:
-        self.left(peer_id)
-        self._gave_up(peer_id)
+    def _end_graces(self) -> None:
+        """Give up whose grace is over.
+
+        One that became shorter, by new terms, does not end before those that began earlier.
+        """
+        timers = self._keeping.timers
+        now_s = timers.now_s()
+        while self._away:
+            peer_id, (due_s, _) = next(iter(self._away.items()))
+            if due_s > now_s:
+                self._wake_up = timers.set(max(_TOGETHER_S, due_s - now_s), self._end_graces)
+                return
+            self.left(peer_id)
+            self._gave_up(peer_id)
+        self._wake_up = None
 
     def left(self, peer_id: str, code: Code = Code.PEER_NOT_FOUND) -> None:
         """Forget one who is gone for good; who wrote to it is told."""
+        self._is_not_away(peer_id)
         slot = self._slots.pop(peer_id, None)
         if slot is None:
             return
         slot.stop_timer()
         slot.has_left = True
-        self.away -= slot.is_away
-        slot.is_away = False
         self._keeping.give_back(slot_bytes(peer_id))
         for *_, cost_bytes in slot.outcomes:
             self._keeping.give_back(cost_bytes)
@@ -277,15 +298,18 @@ class WaitingRoom:
         while slot.held:
             self._end(slot, self._take_first(slot), code)
 
+    def _is_not_away(self, peer_id: str) -> None:
+        if self._away.pop(peer_id, None) is not None:
+            self._keeping.give_back(away_bytes(peer_id))
+
     def came(self, peer_id: str, member: Member) -> None:
         """Hand over what was kept for one who is here now, in order, while it can take it."""
+        if self._away:
+            self._is_not_away(peer_id)
         slot = self._slots.get(peer_id)
         if slot is None:
             return
         slot.stop_timer()
-        self.away -= slot.is_away
-        slot.is_away = False
-        slot.token = ""
         while slot.held and self._members.get(peer_id) is member:
             held = self._take_first(slot)
             member.deliver(held.message)
@@ -304,9 +328,12 @@ class WaitingRoom:
 
     def end(self) -> None:
         """Keep nothing from now on: who wrote to one who is not here is told."""
-        for peer_id in tuple(self._slots):
+        for peer_id in (*self._away, *self._slots):
             if peer_id not in self._members:
                 self.left(peer_id, Code.STOPPING)
+        if self._wake_up is not None:
+            self._wake_up.cancel()
+            self._wake_up = None
 
     # -- places -----------------------------------------------------------------------
 
@@ -319,7 +346,7 @@ class WaitingRoom:
 
     def _drop_if_empty(self, slot: _Slot | None) -> None:
         """Forget a place in which nothing is kept."""
-        if slot is None or slot.is_away or slot.held or slot.sent_messages or slot.outcomes:
+        if slot is None or slot.held or slot.sent_messages or slot.outcomes:
             return
         if self._slots.get(slot.peer_id) is slot:
             slot.stop_timer()

@@ -63,8 +63,10 @@ class Namespace:
         Raises ``Taken`` when it may not, ``InDoubt`` when that has to be waited for.
         """
         holder = self._members.get(peer_id)
+        if holder is None:
+            return
         same_id = self._keeping.terms.same_id
-        if holder is None or same_id is SameId.REPLACE or self.recognises(peer_id, token):
+        if same_id is SameId.REPLACE or self.recognises(peer_id, token):
             return
         if same_id is SameId.REJECT:
             raise Taken
@@ -99,16 +101,17 @@ class Namespace:
         if former is not None and former is not member:
             former.displaced()
         if former is None:
-            self._watchers.changed(peer_id, State.HERE)
+            self._tell(peer_id, State.HERE)
         self._room.came(peer_id, member)
-        self._end_contest(peer_id)
+        if self._contests:
+            self._end_contest(peer_id)
 
     def release(self, peer_id: str, member: Member, *, lost: bool = False) -> None:
         """End the registration of ``member``, if it is still the holder of ``peer_id``.
 
         One that is ``lost`` may come back within its grace time.
         """
-        if self._remove(peer_id, member, is_lost=lost):
+        if self._remove(peer_id, member, is_lost=lost) and self._contests:
             self._end_contest(peer_id)
 
     def _remove(self, peer_id: str, member: Member, *, is_lost: bool) -> bool:
@@ -116,14 +119,18 @@ class Namespace:
             return False
         del self._members[peer_id]
         if is_lost and self._room.lost(peer_id, member.token):
-            self._watchers.changed(peer_id, State.AWAY)
+            self._tell(peer_id, State.AWAY)
         else:
             self._room.left(peer_id)
-            self._watchers.changed(peer_id, State.ABSENT)
+            self._tell(peer_id, State.ABSENT)
         return True
 
     def _grace_is_over(self, peer_id: str) -> None:
-        self._watchers.changed(peer_id, State.ABSENT)
+        self._tell(peer_id, State.ABSENT)
+
+    def _tell(self, peer_id: str, state: State) -> None:
+        if peer_id in self._watchers.of:
+            self._watchers.changed(peer_id, state)
 
     def _end_contest(self, peer_id: str) -> None:
         contest = self._contests.pop(peer_id, None)

@@ -264,7 +264,7 @@ class TestPresence:
         ann.session.closed(lost=True)
         house.native("/bob")
         assert heard(ann) == []
-        assert not len(house.namespace._watchers)
+        assert not house.namespace._watchers.of
 
     def test_too_many(self, house, ann):
         """All or none of a request; those that are watched already count once."""

@@ -58,7 +58,7 @@ def test_who_unsubscribes_hears_nothing(scene):
     scene.join("b")
     assert (ann.presences, cid.presences) == ([], [("b", State.HERE)])
     scene.namespace.unwatch(["b"], cid)
-    assert not len(scene.namespace._watchers)
+    assert not scene.namespace._watchers.of
 
 
 def test_one_who_is_lost_while_it_gets_what_was_held(scene):

@@ -21,7 +21,7 @@ def node_modules() -> None:
 @pytest.fixture
 def server() -> Iterator[ServerProcess]:
     """A server with its defaults."""
-    with ServerProcess() as running:
+    with ServerProcess(patient=True) as running:
         yield running
 
 

@@ -16,9 +16,6 @@ PAIRS = 500
 # Killed five times, drained twice.
 ENDS = [*[signal.SIGKILL] * 5, *[signal.SIGUSR1] * 2]
 FLAGS = (
-    "--resume-grace-s=30",
-    "--hold-absent-s=5",
-    "--same-id=probe",
     "--drain-s=3",
     "--max-restart-pause-s=1",
     # They all come from one address.
@@ -32,7 +29,7 @@ async def test_every_number_arrives_once_and_in_order_or_is_told(
     record_property, capsys, artefacts
 ):
     """Over all ends of the server; and all clients are back after each."""
-    server = SupervisedServer(*FLAGS)
+    server = SupervisedServer(*FLAGS, patient=True)
     await deferToThread(server.__enter__)
     report = []
     pairs = Pairs(reactor, server.url, PAIRS)

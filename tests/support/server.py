@@ -89,7 +89,7 @@ class Books:
 
 
 # What takes its time by default, and what tests that are not about it do without.
-_AT_ONCE = ("--drain-s=0", "--resume-grace-s=0", "--hold-absent-s=0", "--same-id=replace")
+_AT_ONCE = ("--resume-grace-s=0", "--hold-absent-s=0", "--same-id=replace")
 
 
 class ServerProcess:
@@ -105,7 +105,8 @@ class ServerProcess:
     has descriptors that stay open for it.
     Used as a context manager; leaving it stops the process, unless the test stopped
     it itself, and asserts its end with ``status``. It sends its peers away at once,
-    unless flags say otherwise.
+    and nobody is waited for, unless flags say otherwise or it is to be ``patient``, as it is by
+    default.
     """
 
     def __init__(
@@ -115,6 +116,7 @@ class ServerProcess:
         listen: Sequence[str] = ("tcp:0:interface=127.0.0.1",),
         environment: Mapping[str, str] = MappingProxyType({}),
         status: int = 0,
+        patient: bool = False,
         before: Sequence[str] = (),
         handed_down: Sequence[int] = (),
     ) -> None:
@@ -123,9 +125,10 @@ class ServerProcess:
         patches = [patch] if isinstance(patch, Path) else patch
         run = "".join(f"import runpy; runpy.run_path({str(path)!r}); " for path in patches)
         run += TWISTD
+        defaults = ("--drain-s=0", *(() if patient else _AT_ONCE))
         self.command: Sequence[str] = (
             *before, sys.executable, "-c", run, "-n", "--pidfile=", "rtcsig",
-            *(f"--listen={description}" for description in listen), *_AT_ONCE, *flags,
+            *(f"--listen={description}" for description in listen), *defaults, *flags,
         )  # fmt: skip
         self.process: subprocess.Popen[bytes] | None = None
         self.ports: list[int | None] = []
