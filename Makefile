@@ -48,7 +48,7 @@ bench: $(BIN)/tox
 	$(BIN)/tox run -e bench
 
 clean:
-	rm -rf $(VENV) .tox artefacts dist node_modules tests/interop/node_modules \
+	rm -rf $(VENV) .tox artefacts dist node_modules clients/js/node_modules tests/interop/node_modules \
 	    tests/survival/peers/node_modules
 
 $(BIN)/python:

@@ -30,7 +30,9 @@ from rtcsig.ops.pulse import Pulse
 from rtcsig.rules import Rules, rules_of
 from rtcsig.settings import Settings
 from rtcsig.vitals import Vitals
-from rtcsig.web.site import AdminSite
+from rtcsig.web.admin import AdminSite
+from rtcsig.web.demo import demo_pages
+from rtcsig.web.site import PageSite
 from rtcsig.websocket.factory import House, SignallingFactory
 from rtcsig.websocket.guarded import GuardedProtocol
 
@@ -87,9 +89,13 @@ class SignallingService(Service):
             clock=reactor,
         )
         self.vitals = Vitals(house, self._hub, self._listeners, reactor, restarts=restarts)
-        self._site = AdminSite(self.vitals.views(lambda: self._rules.access), reactor)
-        if not settings.admin_listen:
-            house.site = self._site
+        views = self.vitals.views(lambda: self._rules.access)
+        demo = demo_pages() if settings.demo else {}
+        if settings.admin_listen:
+            self._site = AdminSite(views, reactor)
+            house.site = PageSite(demo, reactor) if demo else None
+        else:
+            self._site = house.site = AdminSite(views, reactor, demo)
         self._pulse = Pulse(ledger, house.turnstile, house.reporter, reactor, settings.max_lag_s)
         self.herald = Herald(
             notifier or Notifier(None),

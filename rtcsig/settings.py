@@ -284,8 +284,9 @@ class Settings:
         1 << 26,
         whole(0, 1 << 34),
         "BYTES",
-        "The most that is kept in all for peers who are not there: messages, and 1,024 and four "
-        "for each character of the id for each of their places.",
+        "The most that is kept in all for peers who are not there: messages with 512 for each, "
+        "512 for each peer that was lost and 1,024 for each that is written to or writes, with "
+        "four for each character of its id.",
     )
     close_timeout_s: float = _setting(
         5.0,
@@ -324,6 +325,13 @@ class Settings:
         optional_text,
         "FILE",
         "A file with a token; who shows it, as Authorization: Bearer, may read them from anywhere.",
+    )
+    demo: bool = _setting(
+        False,
+        switch,
+        "yes|no",
+        "Serve a page at /demo/ on which two browsers meet. Everybody may read it.",
+        at_start_only=True,
     )
     drain_s: float = _setting(
         20.0,

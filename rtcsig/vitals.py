@@ -21,7 +21,7 @@ from rtcsig.listening import Listeners
 from rtcsig.ops.health import REASONS, Health
 from rtcsig.ops.metrics import Metrics
 from rtcsig.web.access import Access
-from rtcsig.web.site import Views
+from rtcsig.web.admin import Views
 from rtcsig.websocket.factory import House
 
 __all__ = ["Vitals"]

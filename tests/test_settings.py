@@ -48,6 +48,7 @@ SAMPLES = {
     "admin_listen": ("tcp:4", "tcp:5", "tcp:6"),
     "admin_allow": ("10.0.0.0/8", "192.0.2.1", "unix"),
     "admin_token_file": ("one", "two", "three"),
+    "demo": ("yes", "no", "yes"),
     "drain_s": ("1", "2.5", "0"),
     "drain_code": ("going-away", "restart", "going-away"),
     "supervise": ("yes", "no", "yes"),

@@ -70,6 +70,7 @@ class Deadlines:
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
+        self.now_s = clock.seconds
         self._heap: list[tuple[float, int, Deadline]] = []
         self._set = 0
         self._active = 0
@@ -80,10 +81,6 @@ class Deadlines:
     def __iter__(self) -> Iterator[Deadline]:
         """Those that are neither made nor cancelled, in no order."""
         return (deadline for _, _, deadline in self._heap if deadline.is_active)
-
-    def now_s(self) -> float:
-        """The clock's time."""
-        return self._clock.seconds()
 
     def set(self, delay_s: float, action: Callable[..., None], *arguments: Any) -> Deadline:
         """Make a call in ``delay_s``; of those due at one time the first set is the first made."""

@@ -1,14 +1,11 @@
-"""The pages, as a twisted.web site."""
+"""A few pages as a twisted.web site, on ports of their own or for one answer on another's."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from twisted.internet.address import UNIXAddress
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import ServerFactory
 from twisted.web.http import HTTPChannel
@@ -16,55 +13,63 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
 from rtcsig.door.proxies import Networks
-from rtcsig.web.access import Access
-from rtcsig.web.page import CONTENT_SECURITY_POLICY, page
 
-__all__ = ["PATHS", "AdminSite", "Views"]
+__all__ = ["PageSite", "Render", "begin", "text"]
 
-PATHS = frozenset({"/", "/healthz", "/readyz", "/metrics"})
 # Nobody who reads these needs longer.
 _IDLE_TIMEOUT_S = 10
-_FORBIDDEN = (
-    "this may be read from the networks of --admin-allow, or with the token of --admin-token-file"
-)
+
+Render = Callable[[Request], bytes]
 
 
-@dataclass(frozen=True)
-class Views:
-    """What the pages show. Every callable is asked for each request.
+def begin(request: Request, status: HTTPStatus, content_type: str) -> None:
+    """Set the head of an answer that nobody keeps, and whose type nobody guesses."""
+    request.setResponseCode(status.value)
+    request.setHeader(b"Content-Type", content_type.encode())
+    request.setHeader(b"Cache-Control", b"no-store")
+    request.setHeader(b"X-Content-Type-Options", b"nosniff")
 
-    ``faults`` says what is broken, ``reasons`` why newcomers are not taken, both
-    with nothing for a server that is well. ``metrics`` takes an Accept header and
-    returns the metrics and their content type. ``facts`` are figures of the
-    moment, ``mounts`` has path and dialect of each mount, ``machine`` is
-    what this one is called, ``is_apart`` whether the pages have ports of their own.
+
+def text(request: Request, status: HTTPStatus, sentence: str) -> bytes:
+    """Answer with a sentence."""
+    begin(request, status, "text/plain; charset=utf-8")
+    return f"{sentence}\n".encode()
+
+
+class PageSite(Site):
+    """A site of a few pages; ``connections`` are those of its own ports.
+
+    ``pages`` has what renders each path. Who is ``allowed`` by his address is let ask
+    also when nobody else is let in.
     """
 
-    faults: Callable[[], list[str]]
-    reasons: Callable[[], list[str]]
-    facts: Callable[[], dict[str, Any]]
-    metrics: Callable[[str], tuple[bytes, str]]
-    mounts: Callable[[], list[tuple[str, str]]]
-    machine: str
-    is_apart: bool
-    access: Callable[[], Access]
-
-
-class AdminSite(Site):
-    """Health, readiness, metrics and the page; ``connections`` are those of its own ports."""
-
-    def __init__(self, views: Views, clock: IReactorTime) -> None:
+    def __init__(
+        self,
+        pages: Mapping[str, Render],
+        clock: IReactorTime,
+        allowed: Callable[[], Networks] = lambda: Networks([]),
+    ) -> None:
         super().__init__(
-            _Root(views), requestFactory=_Request, timeout=_IDLE_TIMEOUT_S, reactor=clock
+            Resource(), requestFactory=_Request, timeout=_IDLE_TIMEOUT_S, reactor=clock
         )
         self.connections = 0
-        self.paths = PATHS
-        self._access = views.access
+        self.paths = frozenset(pages)
+        self._allowed = allowed
+        self._leaves = {path.encode(): _Leaf(render) for path, render in pages.items()}
+        self._nothing_here = _Leaf(self._not_found)
 
     @property
     def allowed(self) -> Networks:
         """The networks whose clients may read in any case."""
-        return self._access().allowed
+        return self._allowed()
+
+    def getResourceFor(self, request: Request) -> Resource:
+        """The page of a path, and nothing below it."""
+        request.site = self
+        return self._leaves.get(request.path, self._nothing_here)
+
+    def _not_found(self, request: Request) -> bytes:
+        return text(request, HTTPStatus.NOT_FOUND, f"there are {', '.join(sorted(self.paths))}")
 
     def startFactory(self) -> None:
         """Nothing to do: there is no access log, and so no timer for its dates."""
@@ -106,7 +111,7 @@ class _PortFactory(ServerFactory):
 
     noisy = False
 
-    def __init__(self, site: AdminSite) -> None:
+    def __init__(self, site: PageSite) -> None:
         self._site = site
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
@@ -114,7 +119,7 @@ class _PortFactory(ServerFactory):
 
 
 class _CountedChannel(HTTPChannel):
-    factory: AdminSite
+    factory: PageSite
 
     def connectionMade(self) -> None:
         self.factory.connections += 1
@@ -133,61 +138,12 @@ class _OneAnswerChannel(HTTPChannel):
         return False
 
 
-class _Root(Resource):
-    """Asks who it is, then finds the page."""
-
-    def __init__(self, views: Views) -> None:
-        super().__init__()
-        self._views = views
-        for path, render in (
-            ("", self._page),
-            ("healthz", self._health),
-            ("readyz", self._readiness),
-            ("metrics", self._metrics),
-        ):
-            self.putChild(path.encode(), _Leaf(self._guarded(render)))
-
-    def getChild(self, path: bytes, request: Request) -> Resource:  # noqa: ARG002 Twisted's
-        return _Leaf(_nothing_here)
-
-    def _guarded(self, render: Callable[[Request], bytes]) -> Callable[[Request], bytes]:
-        def guarded(request: Request) -> bytes:
-            if not self._views.access().admits(_host_of(request), _values_of(request)):
-                return _text(request, HTTPStatus.FORBIDDEN, _FORBIDDEN)
-            return render(request)
-
-        return guarded
-
-    def _health(self, request: Request) -> bytes:
-        faults = self._views.faults()
-        status = HTTPStatus.SERVICE_UNAVAILABLE if faults else HTTPStatus.OK
-        return _json(request, status, {"healthy": not faults, "faults": faults})
-
-    def _readiness(self, request: Request) -> bytes:
-        reasons = self._views.reasons()
-        status = HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK
-        answer = {"ready": not reasons, "reasons": reasons, **self._views.facts()}
-        return _json(request, status, answer)
-
-    def _metrics(self, request: Request) -> bytes:
-        accept = ",".join(_values_of(request)("accept"))
-        body, content_type = self._views.metrics(accept)
-        _set(request, HTTPStatus.OK, content_type)
-        return body
-
-    def _page(self, request: Request) -> bytes:
-        _set(request, HTTPStatus.OK, "text/html; charset=utf-8")
-        request.setHeader(b"Content-Security-Policy", CONTENT_SECURITY_POLICY)
-        views = self._views
-        return page(views.mounts(), views.machine, is_apart=views.is_apart)
-
-
 class _Leaf(Resource):
     """A page made by a function; it can be read only."""
 
     isLeaf = True  # noqa: N815 Twisted's
 
-    def __init__(self, render: Callable[[Request], bytes]) -> None:
+    def __init__(self, render: Render) -> None:
         super().__init__()
         self._render = render
 
@@ -199,34 +155,4 @@ class _Leaf(Resource):
             request.setHeader(b"Content-Length", str(len(self._render(request))).encode())
             return b""
         request.setHeader(b"Allow", b"GET, HEAD")
-        return _text(request, HTTPStatus.METHOD_NOT_ALLOWED, "this can be read only")
-
-
-def _nothing_here(request: Request) -> bytes:
-    return _text(request, HTTPStatus.NOT_FOUND, f"there are {', '.join(sorted(PATHS))}")
-
-
-def _host_of(request: Request) -> str | None:
-    address = request.getClientAddress()
-    return None if isinstance(address, UNIXAddress) else getattr(address, "host", "")
-
-
-def _values_of(request: Request) -> Callable[[str], list[str]]:
-    return lambda name: list(request.requestHeaders.getRawHeaders(name, []))
-
-
-def _text(request: Request, status: HTTPStatus, sentence: str) -> bytes:
-    _set(request, status, "text/plain; charset=utf-8")
-    return f"{sentence}\n".encode()
-
-
-def _json(request: Request, status: HTTPStatus, answer: dict[str, Any]) -> bytes:
-    _set(request, status, "application/json")
-    return json.dumps(answer).encode() + b"\n"
-
-
-def _set(request: Request, status: HTTPStatus, content_type: str) -> None:
-    request.setResponseCode(status.value)
-    request.setHeader(b"Content-Type", content_type.encode())
-    request.setHeader(b"Cache-Control", b"no-store")
-    request.setHeader(b"X-Content-Type-Options", b"nosniff")
+        return text(request, HTTPStatus.METHOD_NOT_ALLOWED, "this can be read only")

@@ -50,8 +50,13 @@ def test_nothing_else_is_sent_to_docker():
 
 
 def test_all_that_the_wheel_is_made_of_is_copied():
-    """The files that pyproject.toml names, and itself."""
+    """The files that pyproject.toml names, and itself; and what a link of theirs points to."""
     needed = {"pyproject.toml", "README.md", "LICENSE", "rtcsig", "twisted_plugins"}
+    needed |= {
+        str(path.resolve().relative_to(_REPOSITORY.resolve()))
+        for path in (_REPOSITORY / "rtcsig").rglob("*")
+        if path.is_symlink()
+    }
     assert set(_COPIED) == needed
 
 

@@ -11,7 +11,7 @@ from twisted.internet.testing import StringTransport
 from rtcsig.door.life import State
 from rtcsig.door.proxies import Networks, TrustedProxies
 from rtcsig.web.access import Access
-from rtcsig.web.site import AdminSite, Views
+from rtcsig.web.admin import AdminSite, Views
 from tests.support.memory import MemoryPeer, house_of, request
 
 GET = "GET {} HTTP/1.1\r\nHost: localhost\r\n"
