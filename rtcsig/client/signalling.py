@@ -11,6 +11,8 @@ ended: how a server wants its clients to come back stands in close codes and HTT
 
 from __future__ import annotations
 
+import json
+import math
 import random
 import secrets
 from collections.abc import Callable
@@ -31,6 +33,7 @@ _ACK_DELAY_S = 0.05
 _MAX_ACK_DELAY_MESSAGES = 16
 _STREAM_BYTES = 12
 _MAX_IDLE_STREAMS = 1000
+_MAX_WATCHED = 1000
 _OURS = frozenset({"id", "rtcsig"})
 
 
@@ -99,6 +102,7 @@ class SignallingClient:
         self._return: Any = None
         self._ack_timer: Any = None
         self._resend_timer: Any = None
+        self._resends_s = math.inf
 
     # -- for the program -----------------------------------------------------------------
 
@@ -131,7 +135,8 @@ class SignallingClient:
 
         That is with ``PeerNotFound`` when the server gave it up, ``TooMuchWaiting``
         at once, and with what made the client stop. Raises ``ValueError`` for a message with a
-        member ``id`` or ``rtcsig``, which are the client's. The message is taken as it is now.
+        member ``id`` or ``rtcsig``, which are the client's, and that or ``TypeError`` for what
+        JSON cannot hold. The message is taken as it is now.
         """
         if _OURS & message.keys():
             raise ValueError("the members id and rtcsig of a message are the client's")
@@ -139,9 +144,12 @@ class SignallingClient:
         if self.state is ClientState.STOPPED:
             done.errback(self.error or Stopped("the client was stopped"))
             return done
-        outgoing = self._outgoing.get(peer) or self._outgoing_for(peer)
+        copy = json.loads(json.dumps(message, allow_nan=False))
+        outgoing = self._outgoing.get(peer)
+        if outgoing is None:
+            outgoing = self._outgoing_for(peer)
         try:
-            outgoing.add(dict(message), done)
+            outgoing.add(copy, done)
         except SignallingError as error:
             done.errback(error)
             return done
@@ -149,7 +157,12 @@ class SignallingClient:
         return done
 
     def watch(self, *peers: str) -> None:
-        """Hear where these peers are: now, and whenever that changes."""
+        """Hear where these peers are: now, and whenever that changes.
+
+        Raises ``ValueError`` for more than a server watches for one client.
+        """
+        if len(self._watched | dict.fromkeys(peers)) > _MAX_WATCHED:
+            raise ValueError(f"at most {_MAX_WATCHED} peers can be watched")
         self._watched |= dict.fromkeys(peers)
         self._ask("watch", peers)
 
@@ -216,9 +229,9 @@ class SignallingClient:
             return
         self.error = error
         was_started = self.state is not ClientState.IDLE
-        for timer in (self._return, self._resend_timer):
-            if timer is not None and timer.active():
-                timer.cancel()
+        if self._return is not None and self._return.active():
+            self._return.cancel()
+        self._stop_resending()
         self._drop_acks()
         outgoing, self._outgoing = self._outgoing, {}
         self._become(ClientState.STOPPED)
@@ -263,17 +276,23 @@ class SignallingClient:
                 number = message.pop("rtcsig")["n"]
                 if self._say(message):
                     _fire(outgoing.acknowledged(number, now_s))
-        self._look_after_in_time()
+        if outgoing.due_s is not None and outgoing.due_s < self._resends_s:
+            self._resend_at(outgoing.due_s)
 
-    def _look_after_in_time(self) -> None:
-        dues_s = [each.due_s for each in self._outgoing.values() if each.due_s is not None]
+    def _resend_at(self, due_s: float) -> None:
+        self._stop_resending()
+        self._resends_s = due_s
+        delay_s = max(0.0, due_s - self._reactor.seconds())
+        self._resend_timer = self._reactor.callLater(delay_s, self._look_after)
+
+    def _stop_resending(self) -> None:
+        self._resends_s = math.inf
         if self._resend_timer is not None and self._resend_timer.active():
             self._resend_timer.cancel()
-        if dues_s:
-            delay_s = max(0.0, min(dues_s) - self._reactor.seconds())
-            self._resend_timer = self._reactor.callLater(delay_s, self._look_after)
 
     def _look_after(self) -> None:
+        """Send again what was not heard of for too long, and look again in time."""
+        self._resends_s = math.inf
         for outgoing in tuple(self._outgoing.values()):
             outgoing.overdue(self._reactor.seconds())
             self._pump(outgoing)

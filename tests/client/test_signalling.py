@@ -22,6 +22,7 @@ from rtcsig.client import (
     TooMuchWaiting,
     connection,
     delivery,
+    signalling,
 )
 from rtcsig.codes import CloseCode
 from rtcsig.server import SignallingService
@@ -363,8 +364,55 @@ async def test_what_is_the_clients(house):
     for name in ("id", "rtcsig"):
         with pytest.raises(ValueError, match="id and rtcsig"):
             ann.send("bob", {name: 1})
+    for value in (object(), float("nan")):
+        with pytest.raises((TypeError, ValueError)):
+            ann.send("bob", {"a": value})
+    with pytest.raises(ValueError, match="1000"):
+        ann.watch(*map(str, range(1001)))
     with pytest.raises(Stopped):
         ann.start()
+
+
+@pytest_twisted.ensureDeferred
+async def test_one_stream_for_each_peer(house):
+    """As long as it is used: what is done is remembered by its receiver."""
+    ann, bob = await house.joined("ann", "bob")
+    await send_all(ann, "bob", "1")
+    stream = ann._outgoing["bob"].stream
+    await send_all(ann, "bob", "2")
+    assert ann._outgoing["bob"].stream == stream
+    assert ann._outgoing["bob"]._last == 2
+    assert texts(bob) == ["1", "2"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_streams_that_are_done_are_forgotten(house, monkeypatch):
+    """When there are many; those that wait are not."""
+    monkeypatch.setattr(signalling, "_MAX_IDLE_STREAMS", 3)
+    ann, *_ = await house.joined("ann", "b", "c")
+    waiting = ann.send("nobody", {})
+    await ann.send("b", {})
+    await ann.send("c", {})
+    await ann.send("ann", {})
+    assert set(ann._outgoing) == {"nobody", "ann"}
+    with pytest.raises(PeerNotFound):
+        await waiting
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_was_lost_on_its_way_is_sent_again(house, monkeypatch):
+    """Over the same connection, when nothing is heard of it."""
+    monkeypatch.setattr(delivery, "_FIRST_TIMEOUT_S", 0.1)
+    ann, bob = await house.joined("ann", "bob")
+    lost = Deferred()
+    bob._connection._on_message = lost.callback
+    sent = [ann.send("bob", {"text": "1"})]
+    await lost
+    bob._connection._on_message = bob._take
+    sent.append(ann.send("bob", {"text": "2"}))
+    for each in sent:
+        await each
+    assert texts(bob) == ["1", "2"]
 
 
 @pytest.mark.parametrize("url", ["gaga:", "http://localhost/", "ws://localhost/?a=1"])
