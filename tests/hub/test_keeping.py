@@ -8,7 +8,7 @@ import tracemalloc
 
 import pytest
 
-from rtcsig.hub import Code, Hub, Terms
+from rtcsig.hub import Code, Hub, State, Terms
 from rtcsig.hub.keeping import HELD_BYTES, away_bytes, slot_bytes
 from tests.support.hub import KEPT, Recorder, Scene
 
@@ -184,6 +184,30 @@ class TestAway:
         scene.namespace.claim("a", short)
         assert not short.outcomes
         assert scene.join("a").outcomes == [("b", b"1", Code.DELIVERED)]
+
+    def test_each_has_its_own_grace(self, scene, ann):
+        """Though one timer serves them all."""
+        scene.namespace.watch("b", ann)
+        scene.namespace.watch("c", ann)
+        away(scene, "b")
+        scene.clock.advance(10)
+        away(scene, "c")
+        ann.presences.clear()
+        scene.clock.advance(20)
+        assert ann.presences == [("b", State.ABSENT)]
+        scene.clock.advance(10)
+        assert ann.presences[1:] == [("c", State.ABSENT)]
+        assert not scene.clock.getDelayedCalls()
+
+    def test_the_outcomes_of_one_who_does_not_come_back(self, scene, ann):
+        """Are given back with its place, and counted."""
+        bob = away(scene)
+        scene.send(ann, "b", b"1")
+        scene.lose(ann)
+        scene.namespace.claim("b", bob)
+        scene.clock.advance(30)
+        assert scene.hub.keeping.unheard_outcomes == 1
+        assert_nothing_is_kept(scene)
 
     def test_without_grace_a_loss_is_a_leave(self):
         """And costs nothing."""
