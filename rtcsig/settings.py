@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import shlex
-import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from rtcsig.setting import Setting, SettingError, read_toml, split, value_of
+from rtcsig.setting import setting as _setting
 from rtcsig.values import (
     one_of,
     optional_text,
@@ -37,57 +36,6 @@ _KUBERNETES = re.compile(
 )
 CONFIG_FLAG = "config"
 _BURST_S = 5  # door.talk.BURST_S
-
-
-class SettingError(ValueError):
-    """A setting that cannot be used. Its text is one line that names the setting."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(" ".join(text.splitlines()))
-
-
-@dataclass(frozen=True)
-class Setting:
-    """The declaration of one setting."""
-
-    name: str
-    default: Any
-    help: str
-    placeholder: str
-    repeatable: bool
-    parse: Callable[[Any], Any]
-    at_start_only: bool
-
-    @property
-    def flag(self) -> str:
-        """The name on the command line, without the dashes."""
-        return self.name.replace("_", "-")
-
-    @property
-    def is_switch(self) -> bool:
-        """Whether the flag takes no value: to be given is to be on."""
-        return isinstance(self.default, bool)
-
-
-def _setting(
-    default: Any,
-    parse: Callable[[Any], Any],
-    placeholder: str,
-    help: str,  # noqa: A002 the field's word
-    *,
-    at_start_only: bool = False,
-) -> Any:
-    """A field of ``Settings`` with its declaration; a tuple as default makes it repeatable.
-
-    What is for the start only keeps its value when settings are read anew.
-    """
-    metadata = {
-        "parse": parse,
-        "placeholder": placeholder,
-        "help": help,
-        "at_start_only": at_start_only,
-    }
-    return dataclasses.field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -422,20 +370,20 @@ class Settings:
         config = config or config_variable
         values: dict[str, Any] = {}
         if config:
-            for name, raw in _read_toml(config).items():
+            for name, raw in read_toml(config).items():
                 source = f"{name} in {config}"
                 setting = _known(name, source)
                 raws = raw if setting.repeatable and isinstance(raw, list) else [raw]
-                values[name] = _value(setting, raws, source)
+                values[name] = value_of(setting, raws, source)
         for name, raw in variables.items():
             source = f"{ENVIRONMENT_PREFIX}{name.upper()}"
             setting = _known(name, source)
-            values[name] = _value(
-                setting, _split(raw, source) if setting.repeatable else [raw], source
+            values[name] = value_of(
+                setting, split(raw, source) if setting.repeatable else [raw], source
             )
         for name, raws in flags.items():
             setting = _known(name, f"--{name}")
-            values[name] = _value(setting, raws, f"--{setting.flag}")
+            values[name] = value_of(setting, raws, f"--{setting.flag}")
         settings = cls(**values)
         settings._check()
         return settings
@@ -503,40 +451,3 @@ def _known(name: str, source: str) -> Setting:
     if setting is None:
         raise SettingError(f"{source}: there is no such setting")
     return setting
-
-
-def _value(setting: Setting, raws: list[Any], source: str) -> Any:
-    """The checked value; a setting that is not repeatable takes the last one given."""
-    if not raws:
-        # Nothing where something may be given is a mistake: an empty list of
-        # allowed origins, say, would let everybody in.
-        raise SettingError(f"{source}: at least one value is needed")
-    values = tuple(_parsed(setting, raw, source) for raw in raws)
-    return values if setting.repeatable else values[-1]
-
-
-def _parsed(setting: Setting, raw: Any, source: str) -> Any:
-    try:
-        return setting.parse(raw)
-    except ValueError as error:
-        raise SettingError(f"{source}: {error}, not {raw!r}") from None
-
-
-def _split(raw: str, source: str) -> list[str]:
-    r"""Split at spaces that are not quoted; a backslash is one, as in ``interface=\:\:1``."""
-    words = shlex.shlex(raw, posix=True, punctuation_chars=False)
-    words.whitespace_split = True
-    words.escape = words.commenters = ""
-    try:
-        return list(words)
-    except ValueError as error:
-        raise SettingError(f"{source}: {error}") from None
-
-
-def _read_toml(path: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingError(f"config: {path}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise SettingError(f"config: {path}: {error}") from None

@@ -22,7 +22,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "rtcsig": set(),
     "codes": set(),
     "values": set(),
-    "settings": {"values"},
+    "setting": set(),
+    "settings": {"setting", "values"},
     "client": set(),
     "hub": {"codes"},
     "dialects": {"hub", "codes"},
@@ -42,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 PURE = (
     "rtcsig.codes",
+    "rtcsig.setting",
     "rtcsig.settings",
     "rtcsig.values",
     "rtcsig.client.backoff",
