@@ -94,7 +94,7 @@ def _send_garbage(port: int, enough: threading.Event) -> list[list[str]]:
     rounds = []
     with Peer(port, "/third") as third:
         while not enough.is_set():
-            for garbage in (b"{not JSON", b"null", {"id": "nobody", "type": "offer"}):
+            for garbage in (b"{not JSON", b"null", {"id": "", "type": "offer"}):
                 third.send(garbage)
             rounds.append([third.receive()["code"] for _ in range(3)])
     return rounds
