@@ -167,7 +167,7 @@ def _overlap(one: dict[str, int], other: dict[str, int]) -> bool:
 def test_the_rows_of_the_dashboard():
     """In the order in which they are looked at."""
     rows = [panel["title"] for panel in _DASHBOARD["panels"] if panel["type"] == "row"]
-    assert rows == ["At a glance", "Traffic", "Health", "Trouble"]
+    assert rows == ["At a glance", "Traffic", "Coming back", "Health", "Trouble"]
     assert (_DASHBOARD["uid"], _DASHBOARD["title"]) == ("rtcsig", "rtcsig")
 
 

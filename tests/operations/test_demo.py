@@ -19,12 +19,15 @@ pytestmark = pytest.mark.needs("chromium")
 PNG = b"\x89PNG"
 CALLS = Path(__file__).with_name("calls.js").read_text(encoding="utf-8")
 CHANNEL_IS_OPEN = 'document.body.dataset.channel === "open"'
-# Every state that each of them has had since.
+# Every state that each of them has come to since; the page may write the same once more.
 WATCH = """globalThis.states = { channel: [], signalling: [] };
 for (const name of ["channel", "signalling"]) {
-    new MutationObserver(() => states[name].push(document.body.dataset[name]))
-        .observe(document.body, { attributeFilter: [`data-${name}`] });
+    new MutationObserver((writes) => {
+        const state = document.body.dataset[name];
+        if (writes.some(({ oldValue }) => oldValue !== state)) states[name].push(state);
+    }).observe(document.body, { attributeFilter: [`data-${name}`], attributeOldValue: true });
 }"""
+IS_POINTED = "!document.getElementById('their-cursor').hidden"
 
 
 @pytest.fixture
@@ -74,6 +77,8 @@ def test_two_browsers_meet(browse, artefacts):
         bob.wait_for(reads("Do you see me?"))
         say(bob, "As if you were here.")
         ann.wait_for(reads("As if you were here."))
+        ann.call("Input.dispatchMouseEvent", type="mouseMoved", x=800, y=400)
+        bob.wait_for(IS_POINTED)
         for page in (ann, bob):
             page.evaluate(WATCH)
         server.hurt(signal.SIGKILL)
