@@ -45,6 +45,11 @@ _VALUES = {
     b"sec-websocket-extensions": re.compile(rb"permessage-deflate(?:; ?client_max_window_bits)?"),
 }
 _REQUIRED = {b"host", b"upgrade", b"connection", b"sec-websocket-version", b"sec-websocket-key"}
+# Of what matters nearly all lines are the same in nearly all requests. Read once, they are known.
+_REMEMBERED_NAMES = _VALUES.keys() - {b"sec-websocket-key", b"sec-websocket-protocol"}
+_MAX_REMEMBERED = 256
+_MAX_REMEMBERED_BYTES = 128
+_remembered: dict[bytes, tuple[bytes, bytes]] = {}
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455, 1.3
 
 
@@ -77,18 +82,34 @@ def _usual_fields(lines: list[bytes]) -> dict[bytes, bytes] | None:
     """The values of the fields that matter, by their names in small letters."""
     fields: dict[bytes, bytes] = {}
     for line in lines:
-        name, colon, value = line.partition(b":")
-        if not colon or b" " in name:
+        field = _remembered.get(line) or _usual_field(line)
+        if field is None:
             return None
-        name = name.lower()
-        pattern = _VALUES.get(name)
-        if pattern is None:
-            continue
-        value = value.strip()
-        if name in fields or pattern.fullmatch(value) is None:
-            return None
-        fields[name] = value
+        name, value = field
+        if name in _VALUES:
+            if name in fields:
+                return None
+            fields[name] = value
     return fields if fields.keys() >= _REQUIRED else None
+
+
+def _usual_field(line: bytes) -> tuple[bytes, bytes] | None:
+    """The name of a field in small letters, and its value, if it is of the usual kind."""
+    name, colon, value = line.partition(b":")
+    if not colon or b" " in name:
+        return None
+    name = name.lower()
+    value = value.strip()
+    pattern = _VALUES.get(name)
+    if pattern is not None:
+        if pattern.fullmatch(value) is None:
+            return None
+        # What does not matter may be somebody's cookie, and no key is ever the same again.
+        if name in _REMEMBERED_NAMES and len(line) <= _MAX_REMEMBERED_BYTES:
+            if len(_remembered) >= _MAX_REMEMBERED:
+                _remembered.clear()
+            _remembered[line] = name, value
+    return name, value
 
 
 def upgrade_answer(key: bytes, protocol: str | None) -> bytes:

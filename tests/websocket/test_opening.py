@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
+from rtcsig.websocket import opening
 from rtcsig.websocket.opening import read_usual_request, upgrade_answer
 from tests.support.memory import MemoryPeer, house_of, recording_dialect
 from tests.support.peer import TEXT, frame
@@ -191,6 +192,38 @@ def test_what_is_read():
     head = "\r\n".join([LINE, *(f"{name}: {value}" for name, value in FIREFOX.items())]).encode()
     request = read_usual_request(head)
     assert request == (head, "/ada?x=1", "http://localhost:8080", ("spoken",), KEY.encode(), True)
+
+
+def head_with(*lines):
+    """A usual head with these lines as well."""
+    usual = [LINE, *(f"{name}: {value}" for name, value in FIELDS.items() if name != "Host")]
+    return "\r\n".join([*usual, *lines]).encode()
+
+
+def test_a_known_line_counts_twice_when_it_is_there_twice():
+    """That it was read before makes no second one of it usual."""
+    assert read_usual_request(head_with("Host: a")) is not None
+    assert read_usual_request(head_with("Host: a", "Host: a")) is None
+    assert read_usual_request(head_with("Host: a", "host: a")) is None
+
+
+def test_what_is_remembered_is_bounded_and_nobodys_secret():
+    """Whatever comes: no more than so many short lines, and neither keys, cookies nor tokens."""
+    opening._remembered.clear()
+    secrets = ("Cookie: session=1", "Authorization: 2", "Sec-WebSocket-Protocol: token-3")
+    assert read_usual_request(head_with("Host: a", *secrets)) is not None
+    assert opening._remembered.keys() == {
+        b"Host: a",
+        b"Upgrade: websocket",
+        b"Connection: Upgrade",
+        b"Sec-WebSocket-Version: 13",
+    }
+    for number in range(opening._MAX_REMEMBERED):
+        assert read_usual_request(head_with(f"Host: peer-{number}")) is not None
+        assert len(opening._remembered) <= opening._MAX_REMEMBERED
+    long = "Host: " + "a" * opening._MAX_REMEMBERED_BYTES
+    assert read_usual_request(head_with(long)) is not None
+    assert long.encode() not in opening._remembered
 
 
 def test_the_answer_of_the_rfc():
