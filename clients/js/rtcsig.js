@@ -38,7 +38,6 @@ const OFFLINE_RETRY_MS = 60_000;
 
 const BACKOFF_BASE_MS = 500;
 const BACKOFF_CAP_MS = 30_000;
-const MAX_RETRY_AFTER_MS = 3_600_000;
 
 const REPLACED = 4500;
 const ID_TAKEN = 4409;
@@ -110,8 +109,8 @@ export function afterClose(code, reason, { attempt, waitForId = false, random = 
     const ErrorOfCode = { [ID_TAKEN]: IdTakenError, [REPLACED]: ReplacedError }[code];
     return { error: new (ErrorOfCode ?? RefusedError)(code, reason) };
   }
-  const told = code === RESTARTS && /retry_after_s=(\d+(?:\.\d+)?)/.exec(reason);
-  if (told) return { retryMs: Math.min(told[1] * 1000, MAX_RETRY_AFTER_MS) + random() * 1000 };
+  const told = code === RESTARTS && /\bretry_after_s=(\d{1,6})\b/.exec(reason);
+  if (told) return { retryMs: told[1] * 1000 + random() * Math.max(1000, told[1] * 500) };
   return { retryMs: backoffMs(attempt, random) };
 }
 

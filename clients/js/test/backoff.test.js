@@ -47,22 +47,26 @@ test("who waits for the id comes back after 4409, but not after 4500", () => {
   assert.ok(afterClose(4500, "", waiting).error instanceof ReplacedError);
 });
 
-test("a server that restarts says when to come back, and a second is spread", () => {
+test("a server that restarts says when to come back, and what is above it is spread", () => {
   const after = (reason, random) => afterClose(1012, reason, { attempt: 1, random }).retryMs;
   assert.equal(
     after("restart, retry_after_s=7", () => 0),
     7000,
   );
   assert.equal(
-    after("retry_after_s=2.5", () => 0.5),
-    3000,
+    after("retry_after_s=20", () => 0.5),
+    25_000,
+  );
+  assert.equal(
+    after("retry_after_s=1", () => 1),
+    2000,
   );
   assert.equal(
     after("no word of it", () => 1),
     1000,
   );
   assert.equal(
-    after("retry_after_s=99999999999", () => 0),
-    3_600_000,
+    after("retry_after_s=99999999999", () => 1),
+    1000,
   );
 });
