@@ -210,7 +210,11 @@ class _Protocol(WebSocketClientProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         self.factory.connection.heard()
-        super().dataReceived(data)
+        try:
+            super().dataReceived(data)
+        except UnicodeDecodeError:
+            # Autobahn takes any answer to a handshake for UTF-8.
+            self.failHandshake("the answer is not UTF-8")
 
     def onOpen(self) -> None:
         self.factory.connection.opened()
@@ -241,4 +245,4 @@ class _Protocol(WebSocketClientProtocol):
 
 def _status_of(line: str) -> int | None:
     words = line.split()
-    return int(words[1]) if len(words) > 1 and words[1].isdigit() else None
+    return int(words[1]) if len(words) > 1 and words[1].isdecimal() else None

@@ -470,3 +470,25 @@ async def test_a_server_that_says_nothing(house, monkeypatch):
     with pytest.raises(Stopped):
         await started
     await silent.stopListening()
+
+
+@pytest.mark.parametrize(
+    "line", ["HTTP/1.1 ² is a digit, too", "HTTP/1.1 101 but no more", "HTTP/1.1", "no HTTP", ""]
+)
+@pytest_twisted.ensureDeferred
+async def test_a_server_that_says_nonsense(house, line):
+    """Is tried again, like one that breaks off."""
+
+    class Odd(Protocol):
+        def dataReceived(self, data: bytes) -> None:
+            self.transport.write(f"{line}\r\nA: b\r\n\r\n".encode("latin-1"))
+
+    odd = reactor.listenTCP(0, Factory.forProtocol(Odd), interface="127.0.0.1")
+    house.port = odd.getHost().port
+    ann = house.client("ann", chance=lambda: 0.0)
+    started = ann.start()
+    await ann.heard.until(lambda: ann.heard.states.count(ClientState.CONNECTING) == 2)
+    await ann.stop()
+    with pytest.raises(Stopped):
+        await started
+    await odd.stopListening()
