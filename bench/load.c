@@ -301,8 +301,10 @@ static size_t take_frame(struct client *client, const char *data, size_t bytes) 
     switch (data[0] & 0x0F) {
     case 1:
     case 2:
-        if (client->stage == GREETING) is_ready(client);
-        else if (is_running) message_came(payload, length);
+        /* A message of a former run may have been held for this peer, and comes first. */
+        if (client->stage == GREETING) {
+            if (!memchr(payload, '#', length)) is_ready(client);
+        } else if (is_running) message_came(payload, length);
         break;
     case 8:
         fail("client %d: closed with %d %.*s", client->number,
