@@ -43,7 +43,8 @@ class MountTable:
 
     def __init__(self, mounts: list[Mount]) -> None:
         self.mounts = tuple(mounts)
-        self._by_length = sorted(mounts, key=lambda mount: len(mount.path), reverse=True)
+        by_length = sorted(mounts, key=lambda mount: len(mount.path), reverse=True)
+        self._by_length = [(mount.path.rstrip("/"), mount) for mount in by_length]
 
     def find(self, path: str) -> tuple[Mount, str]:
         """The mount of ``path`` and the rest of the path, which begins with ``/``.
@@ -51,8 +52,7 @@ class MountTable:
         Mounts end at segment borders: ``/rtc`` holds ``/rtc`` and ``/rtc/x``,
         not ``/rtcx``. Raises ``Refusal`` (404) when no mount holds the path.
         """
-        for mount in self._by_length:
-            prefix = mount.path.rstrip("/")
+        for prefix, mount in self._by_length:
             rest = path[len(prefix) :]
             if path.startswith(prefix) and (not rest or rest.startswith("/")):
                 return mount, rest or "/"

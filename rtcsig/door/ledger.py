@@ -5,7 +5,7 @@ Plain numbers that any room may add to, and one place where all can be read.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -76,7 +76,7 @@ class Ledger:
         self.lags_s = Histogram(*_LAGS_S)
         self.open: Counter[str] = Counter()
         self.opened: Counter[str] = Counter()
-        self.traffic: dict[str, Traffic] = {}
+        self.traffic: defaultdict[str, Traffic] = defaultdict(Traffic)
         self.accept_errors: Counter[str] = Counter()
         self.accept_pauses: Counter[str] = Counter()
         self.set_up_failures: Counter[tuple[str, str]] = Counter()
@@ -119,7 +119,7 @@ class Ledger:
     def has_ended(self, dialect: str, said: Any) -> None:
         """Count it out, and add what it said to what was said before."""
         self.open[dialect] -= 1
-        self.traffic.setdefault(dialect, Traffic()).add(said)
+        self.traffic[dialect].add(said)
 
     def readings(self) -> Iterator[Reading]:
         """Every number: the gauges that are known, then the counters that are not 0."""

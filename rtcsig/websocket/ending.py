@@ -249,8 +249,8 @@ class EndingProtocol(WebSocketServerProtocol):
 
         Unless it ``is_final`` a timer that is late gives the peer a second chance.
         """
-        self._clear_alarm()
-        self._alarm = self.factory.house.deadlines.set(delay_s, self._alarmed, action, is_final)
+        deadlines = self.factory.house.deadlines
+        self._alarm = deadlines.replace(self._alarm, delay_s, self._alarmed, action, is_final)
 
     def _clear_alarm(self) -> None:
         if self._alarm is not None:

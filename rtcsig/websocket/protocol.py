@@ -155,7 +155,7 @@ class SignallingProtocol(ArrivingProtocol):
         """Give the place back, and write the line, if there is one for each connection."""
         super().gone()
         house = self.factory.house
-        if self._was_open and house.settings.log_connections:
+        if house.settings.log_connections and self._was_open:
             code = self.remoteCloseCode or self.localCloseCode
             house.reporter.line("connection ended", self._context(code=code))
 

@@ -41,6 +41,27 @@ def test_a_cancelled_one_is_not_made():
     assert not other.is_active
 
 
+def test_one_that_is_replaced_by_a_later_one_stays_where_it_stands():
+    """A connection's timer is replaced again and again, and the heap has it once."""
+    clock = Clock()
+    made = []
+    deadlines = Deadlines(clock)
+    first = deadlines.set(2, made.append, "first")
+    for delay_s in range(3, 100):
+        assert deadlines.replace(first, delay_s, made.append, delay_s) is first
+    assert len(deadlines._heap) == 1
+    assert list(deadlines) == [first]
+    clock.advance(98)
+    assert not made
+    clock.advance(1)
+    assert made == [99]
+    assert deadlines.replace(first, 1, made.append, "next") is not first
+    sooner = deadlines.replace(None, 5, made.append, "later")
+    assert deadlines.replace(sooner, 1, made.append, "sooner") is not sooner
+    clock.advance(1)
+    assert made == [99, "next", "sooner"]
+
+
 def test_the_reactor_has_one_timer_and_none_when_nothing_is_due():
     """However many are set, and whatever becomes of them."""
     clock = Clock()
@@ -103,13 +124,14 @@ def test_cancelled_ones_are_swept():
         st.one_of(
             st.tuples(st.just("set"), st.integers(0, 8)),
             st.tuples(st.just("cancel"), st.integers(0, 30)),
+            st.tuples(st.just("replace"), st.integers(0, 300)),
             st.tuples(st.just("advance"), st.integers(0, 4)),
         ),
         max_size=60,
     )
 )
 def test_each_is_made_once_when_it_is_due_or_never(steps):
-    """In any order of settings, cancellations and time."""
+    """In any order of settings, cancellations and time; of those due together the first set."""
     clock = Clock()
     deadlines = Deadlines(clock)
     made, known, due = [], [], {}
@@ -118,6 +140,15 @@ def test_each_is_made_once_when_it_is_due_or_never(steps):
             name = len(known)
             due[name] = clock.seconds() + number
             known.append(deadlines.set(number, made.append, name))
+        elif step == "replace" and known:
+            former, delay_s, name = number // 10 % len(known), number % 10, len(known)
+            if known[former].is_active:
+                del due[former]
+            due[name] = clock.seconds() + delay_s
+            known.append(deadlines.replace(known[former], delay_s, made.append, name))
+            # It may be the same one, which then is the newer one's.
+            known[former] = deadlines.set(0, int)
+            known[former].cancel()
         elif step == "cancel" and known:
             name = number % len(known)
             if known[name].is_active:
@@ -128,5 +159,5 @@ def test_each_is_made_once_when_it_is_due_or_never(steps):
             assert sorted(made) == sorted(n for n, due_s in due.items() if due_s <= clock.seconds())
     clock.advance(10)
     assert sorted(made) == sorted(due)
-    assert [due[name] for name in made] == sorted(due.values())
+    assert made == sorted(due, key=lambda name: (due[name], name))
     assert not clock.getDelayedCalls()
