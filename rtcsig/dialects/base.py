@@ -41,8 +41,11 @@ class Link(Protocol):
     def backlog(self) -> int:
         """Bytes that the peer was sent and the kernel has not taken yet."""
 
-    def send(self, text: bytes) -> None:
-        """Send one text message; ``text`` must be valid UTF-8."""
+    def send(self, text: bytes) -> bool:
+        """Send one text message, which must be valid UTF-8; False if it is not sent.
+
+        Then the connection was over, or has ended for it: the session got ``closed``.
+        """
 
     def send_binary(self, data: bytes) -> None:
         """Send one binary message."""

@@ -10,6 +10,9 @@ __all__ = ["Contest", "InDoubt", "Taken"]
 
 # For so long a holder that has just answered is not asked again.
 _FRESH_S = 1.0
+# If a timer is so late, the process stood still, and the question may not be sent yet.
+_LATE_S = 0.1
+_SECOND_CHANCE_S = 1.0
 
 
 class Taken(Exception):
@@ -45,6 +48,8 @@ class Contest:
         self._silent = silent
         self._over = over
         self._waiting: dict[object, Callable[[], None]] = {}
+        self._is_over = False
+        self._due_s = timers.now_s() + probe_s
         self._timer: Timer = timers.set(probe_s, self._no_answer)
 
     def ask(self) -> None:
@@ -61,11 +66,12 @@ class Contest:
 
     def end(self) -> None:
         """The holder has the id no longer, whatever it answers."""
+        self._is_over = True
         self._timer.cancel()
         self._decide()
 
     def _answered(self) -> None:
-        if self.is_won_by_holder:
+        if self._is_over or self.is_won_by_holder:
             return
         self.is_won_by_holder = True
         self._timer.cancel()
@@ -73,12 +79,22 @@ class Contest:
         self._decide()
 
     def _no_answer(self) -> None:
+        """Time is up; but timers come before what the kernel has, and that may be the answer."""
+        is_late = self._timers.now_s() - self._due_s > _LATE_S
+        self._timer = self._timers.set(_SECOND_CHANCE_S if is_late else 0.0, self._holder_is_gone)
+
+    def _holder_is_gone(self) -> None:
+        self._is_over = True
         self._over()
         if self._waiting:
             self._silent(self._holder)
         self._decide()
 
     def _decide(self) -> None:
-        waiting, self._waiting = self._waiting, {}
-        for decided in waiting.values():
+        """Call those who wait, in a turn of their own: whoever ended this is not done yet."""
+        self._timers.set(0.0, self._call)
+
+    def _call(self) -> None:
+        while self._waiting:
+            decided = self._waiting.pop(next(iter(self._waiting)))
             decided()

@@ -34,6 +34,7 @@ class ArrivingProtocol(GuardedProtocol):
     _host: str | None = None  # of the client, as far as is known; None behind a unix socket
     _names_nobody = False  # a PROXY header did: what the request says is not the proxy's word
     _held: Refusal | None = None  # for a request that is not for a page
+    _is_forwarded = False  # the request's word was believed
     _before_request: bytes | None = None  # what came of a PROXY header that is awaited
 
     def arrived(self, peer: IAddress) -> None:
@@ -102,7 +103,8 @@ class ArrivingProtocol(GuardedProtocol):
         house = self.factory.house
         header = house.settings.proxy_header
         values = field_values(head, header)
-        if not values or self._names_nobody:
+        # A request that had to wait is taken again.
+        if not values or self._names_nobody or self._is_forwarded:
             return
         if self._host not in house.proxies:
             # A proxy that nobody named: all its clients count as one address. But behind a
@@ -114,6 +116,7 @@ class ArrivingProtocol(GuardedProtocol):
         client = house.proxies.client_of(self._host, hops_of(header, ",".join(values)))
         if client is not None and client != self._host:
             self.address = self.peer = host_text(client, None)
+            self._is_forwarded = True
             self._belongs_to(client)
 
     def refused(self) -> None:

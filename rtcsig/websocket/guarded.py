@@ -160,8 +160,10 @@ class GuardedProtocol(AnsweringProtocol):
             elif self._life is State.CLOSED or self._is_deaf():
                 return
             elif self.state == self.STATE_CONNECTING:
-                data = self._head_of(data)
-                data = self._take_request(data) if self._decision is None else self._keep(data)
+                if self._decision is None:
+                    data = self._take_request(self._head_of(data))
+                else:
+                    data = self._keep(data)
             if data and not self._is_deaf():
                 self._dataReceived(data)
         except Refusal as refusal:
@@ -261,6 +263,7 @@ class GuardedProtocol(AnsweringProtocol):
         Twisted throws that away for a protocol that does not hear of half a close.
         """
         try:
+            self._drop_decision()
             self._begin_end()
             self.unregisterProducer()
             self.transport.loseConnection()

@@ -134,10 +134,10 @@ class SignallingProtocol(ArrivingProtocol):
             return
         if payload == self._ping_payload:
             self._ping_payload = None
-            self._tell_askers()
             house = self.factory.house
             house.ledger.round_trips_s.add(house.clock.seconds() - self._pinged_s)
             self._await_next_ping()
+            self._tell_askers()
 
     def ended(self) -> None:
         """Tell the session, if it was told of the beginning, and let go of it."""
@@ -257,11 +257,10 @@ class SignallingProtocol(ArrivingProtocol):
         """Bytes that the kernel has not taken yet."""
         return queued_bytes(self.transport)
 
-    def send(self, text: bytes) -> None:
-        """Send a text message. Never raises."""
+    def send(self, text: bytes) -> bool:
+        """Send a text message; False if it is not sent. Never raises."""
         if self._life is not _OPEN or self._is_paused or self._perMessageCompress is not None:
-            self._send_message(text, False)
-            return
+            return self._send_message(text, False)
         try:
             frame = text_frame(text)
             self.messages_out += 1
@@ -269,20 +268,22 @@ class SignallingProtocol(ArrivingProtocol):
             self.transport.write(frame)
         except Exception as error:  # noqa: BLE001 the caller may be another peer's session
             self._failed("send", error)
+            return False
+        return True
 
     def send_binary(self, data: bytes) -> None:
         """Send a binary message. Never raises."""
         self._send_message(data, True)
 
-    def _send_message(self, payload: bytes, binary: bool) -> None:
+    def _send_message(self, payload: bytes, binary: bool) -> bool:
         house = self.factory.house
         if self._life is not _OPEN:
             house.ledger.dropped_messages["not-open"] += 1
-            return
+            return False
         try:
             if self._is_over_its_bound():
                 house.ledger.dropped_messages["slow-reader"] += 1
-                return
+                return False
             self.messages_out += 1
             if self._perMessageCompress is not None:
                 self.bytes_out += len(payload)
@@ -293,6 +294,8 @@ class SignallingProtocol(ArrivingProtocol):
                 self.transport.write(frame)
         except Exception as error:  # noqa: BLE001 the caller may be another peer's session
             self._failed("send", error)
+            return False
+        return True
 
     # -- signs of life -------------------------------------------------------------------
 

@@ -68,6 +68,7 @@ def test_a_holder_that_answers_keeps_its_id(scene):
     assert newcomer.result is None
     (answered,) = holder.probes
     answered()
+    scene.turn()
     assert newcomer.result is Taken
     assert not holder.is_displaced
 
@@ -78,6 +79,7 @@ def test_a_holder_that_has_just_answered_is_not_asked_again(scene):
     first, second = Newcomer(scene, "a"), Newcomer(scene, "a")
     holder.probes[0]()
     holder.probes[0]()
+    scene.turn()
     assert first.result is second.result is Newcomer(scene, "a").result is Taken
     assert len(holder.probes) == 1
     scene.clock.advance(1)
@@ -147,8 +149,10 @@ def test_a_holder_that_goes_while_it_is_asked(scene, end):
     holder = scene.join("a")
     first, second = Newcomer(scene, "a"), Newcomer(scene, "a")
     getattr(scene, end)(holder)
+    scene.turn()
     assert second.result is None
     first.result.probes[0]()
+    scene.turn()
     assert second.result is Taken
     scene.clock.advance(60)
     assert not first.result.is_displaced
@@ -159,8 +163,10 @@ def test_a_holder_that_resumes_while_it_is_asked(scene):
     scene.join("a", "secret")
     newcomer = Newcomer(scene, "a")
     back = Newcomer(scene, "a", "secret").result
+    scene.turn()
     assert newcomer.result is None
     back.probes[0]()
+    scene.turn()
     assert newcomer.result is Taken
 
 
@@ -183,3 +189,69 @@ def test_an_answer_counts_also_when_the_one_who_asked_is_gone(scene):
     newcomer.contest.leave(newcomer)
     holder.probes[0]()
     assert Newcomer(scene, "a").result is Taken
+
+
+def test_an_answer_that_comes_after_the_decision_is_none(scene):
+    """It neither keeps the question alive nor disturbs the next one."""
+    holder = scene.join("a")
+    first = Newcomer(scene, "a")
+    first.contest.leave(first)
+    scene.clock.advance(2.0)
+    holder.probes[0]()
+    scene.clock.advance(0.9)
+    newcomer = Newcomer(scene, "a")
+    scene.clock.advance(0.2)
+    assert newcomer.result is None
+    scene.clock.advance(1.85)
+    assert newcomer.result.peer_id == "a"
+    assert holder.is_displaced
+
+
+def test_one_who_leaves_between_the_decision_and_its_turn_is_not_called(scene):
+    """Its connection is gone."""
+    holder = scene.join("a")
+    newcomer, other = Newcomer(scene, "a"), Newcomer(scene, "a")
+    scene.leave(holder)
+    newcomer.contest.leave(newcomer)
+    scene.turn()
+    assert newcomer.result is None
+    assert other.result.peer_id == "a"
+
+
+@pytest.mark.parametrize("stood_still_s", [2.2, 3.0, 3600.0])
+def test_a_process_that_stood_still_looks_at_the_answer_first(scene, stood_still_s):
+    """The timer is due before what waits in the kernel was read: the holder may have answered."""
+    holder = scene.join("a")
+    newcomer = Newcomer(scene, "a")
+    scene.clock.rightNow += stood_still_s
+    scene.turn()
+    assert not holder.is_displaced
+    holder.probes[0]()
+    scene.turn()
+    assert newcomer.result is Taken
+
+
+def test_it_looks_once_more_only(scene):
+    """However late the second time is."""
+    holder = scene.join("a")
+    newcomer = Newcomer(scene, "a")
+    for _ in range(2):
+        scene.clock.rightNow += 3.0
+        scene.turn()
+    scene.turn()
+    assert holder.is_displaced
+    assert newcomer.result.peer_id == "a"
+
+
+def test_the_answer_may_come_in_the_last_turn(scene):
+    """What the kernel has is read after the timers, and before those that they set."""
+    holder = scene.join("a")
+    newcomer = Newcomer(scene, "a")
+    contest = newcomer.contest
+    contest._timer.cancel()
+    scene.clock.rightNow += 2.0
+    contest._no_answer()
+    holder.probes[0]()
+    scene.turn()
+    assert newcomer.result is Taken
+    assert not holder.is_displaced

@@ -16,9 +16,10 @@ class Recorder:
         self.messages: list[bytes] = []
         self.displacements = 0
 
-    def deliver(self, message: bytes) -> None:
+    def deliver(self, message: bytes) -> bool:
         """Keep a message."""
         self.messages.append(message)
+        return True
 
     def displaced(self) -> None:
         """Count."""

@@ -37,15 +37,22 @@ class Recorder:
         self.presences: list[tuple[str, State]] = []
         self.probes: list[Callable[[], None]] = []
         self.is_displaced = False
+        self.is_lost = False
         self.loses_at: bytes | None = None
+        self.loses_at_outcome = False
         self._namespace = namespace
 
-    def deliver(self, message: bytes) -> None:
+    def deliver(self, message: bytes) -> bool:
         """Keep a message, or lose the connection for it."""
         if message == self.loses_at:
-            self._namespace.release(self.peer_id, self, lost=True)
-        else:
-            self.messages.append(message)
+            return self._lose()
+        self.messages.append(message)
+        return True
+
+    def _lose(self) -> bool:
+        self.is_lost = True
+        self._namespace.release(self.peer_id, self, lost=True)
+        return False
 
     def displaced(self) -> None:
         """Leave, as connections do."""
@@ -56,9 +63,12 @@ class Recorder:
         """Keep who wants to know."""
         self.probes.append(answered)
 
-    def outcome(self, destination: str, receipt: object, code: Code) -> None:
-        """Keep what became of a message."""
+    def outcome(self, destination: str, receipt: object, code: Code) -> bool:
+        """Keep what became of a message, or lose the connection for it."""
+        if self.loses_at_outcome:
+            return self._lose()
         self.outcomes.append((destination, receipt, code))
+        return True
 
     def presence(self, peer_id: str, state: State) -> None:
         """Keep where a watched peer is."""
@@ -79,6 +89,10 @@ class Scene:
         member = Recorder(self.namespace, peer_id, token, acknowledges=acknowledges)
         self.namespace.claim(peer_id, member)
         return member
+
+    def turn(self) -> None:
+        """Let those be called who wait for a decision that is made."""
+        self.clock.advance(0)
 
     def lose(self, member: Recorder) -> None:
         """The member's connection is lost."""

@@ -24,9 +24,10 @@ class RecordingLink:
         self.probes: list[Callable[[], None]] = []
         self.closes: list[tuple[CloseCode, str]] = []
 
-    def send(self, text: bytes) -> None:
+    def send(self, text: bytes) -> bool:
         """Keep a text message."""
         self.sent.append(text)
+        return True
 
     def send_binary(self, data: bytes) -> None:
         """Keep a binary message."""

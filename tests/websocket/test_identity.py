@@ -40,7 +40,7 @@ def newcomer(house, *lines, more=b""):
     peer = MemoryPeer(house)
     peer.connect()
     asked = request("/ann", *lines)
-    if lines:
+    if any(line.startswith("Connection:") for line in lines):
         asked = asked.replace(b"Connection: Upgrade\r\n", b"")
     peer.protocol.dataReceived(asked + more)
     assert not peer.transport.value()
@@ -53,11 +53,12 @@ def pings(peer):
 
 
 @WAYS
-def test_a_holder_that_answers(house, holder, lines):
+def test_a_holder_that_answers(house, holder, clock, lines):
     """Keeps its id; the newcomer gets 409 and gives its place back."""
     peer = newcomer(house, *lines)
     (payload,) = pings(holder)
     holder.send_frame(PONG, payload)
+    clock.advance(0)
     status, _, body = peer.http_answer()
     assert (status, body) == (409, "a peer with this id is connected\n")
     assert house.turnstile.connections == 1
@@ -81,10 +82,11 @@ def test_a_holder_that_does_not(house, holder, clock, lines):
 
 @WAYS
 @pytest.mark.parametrize("how", ["fin", "reset"])
-def test_a_holder_that_goes_meanwhile(house, holder, lines, how):
+def test_a_holder_that_goes_meanwhile(house, holder, clock, lines, how):
     """Is not waited for."""
     peer = newcomer(house, *lines)
     holder.lost(how)
+    clock.advance(0)
     assert peer.http_answer()[0] == 101
 
 
@@ -97,17 +99,58 @@ def test_what_comes_behind_the_request_is_taken_after_it(house, holder, clock, l
     for byte in message:
         peer.protocol.dataReceived(bytes([byte]))
     holder.lost()
+    clock.advance(0)
     assert peer.http_answer()[0] == 101
     assert other.messages() == [{"id": "ann"}, {"id": "ann"}]
 
 
 @WAYS
-def test_too_much_behind_the_request(house, holder, lines):
+@pytest.mark.parametrize("pieces", [1, 17])
+def test_too_much_behind_the_request(house, holder, lines, pieces):
     """Is refused: nobody may speak before the answer."""
     peer = newcomer(house, *lines)
-    for _ in range(17):
-        peer.protocol.dataReceived(b"." * 1024)
+    for _ in range(pieces):
+        peer.protocol.dataReceived(b"." * (17 * 1024 // pieces))
     assert peer.http_answer()[0] == 400
+    assert house.ledger.refusals[400, "early-data"] == 1
+
+
+@WAYS
+def test_half_a_close_meanwhile(house, holder, clock, lines):
+    """Is an end: nothing is decided for it any more."""
+    peer = newcomer(house, *lines)
+    peer.protocol.readConnectionLost()
+    holder.lost()
+    clock.advance(0)
+    assert not peer.transport.value()
+    assert len(house.mounts.find("/")[0].namespace) == 0
+    assert not house.ledger.callback_failures
+
+
+@WAYS
+def test_a_request_behind_a_proxy_is_believed_once(clock, lines, logged):
+    """That it is taken again is no claim of the client's own."""
+    house = house_of(clock, terms=PROBE, compression="deflate", trusted_proxy=("192.0.2.1",))
+    holder = MemoryPeer(house, "/ann", "X-Forwarded-For: 203.0.113.7")
+    peer = newcomer(house, *lines, "X-Forwarded-For: 203.0.113.8")
+    holder.lost()
+    clock.advance(0)
+    assert peer.http_answer()[0] == 101
+    assert peer.protocol.address == "203.0.113.8"
+    assert not logged.lines("forwarding not believed")
+
+
+def test_a_holder_that_ends_by_its_answer_ends_in_time(house, holder, clock):
+    """The terms became other ones meanwhile, and its pong lets the newcomer replace it."""
+    peer = newcomer(house)
+    (payload,) = pings(holder)
+    house.mounts.find("/")[0].namespace._keeping.terms = Terms(same_id=SameId.REPLACE)
+    holder.send_frame(PONG, payload)
+    clock.advance(0)
+    assert peer.http_answer()[0] == 101
+    assert holder.close_codes() == [4500]
+    clock.advance(house.settings.close_timeout_s)
+    assert holder.transport.ends
 
 
 @WAYS
@@ -150,6 +193,7 @@ def test_a_ping_that_is_under_way_serves_as_well(house, holder, clock):
     assert len(payloads) == 2
     assert len(set(payloads)) == 1
     holder.send_frame(PONG, payloads[0])
+    clock.advance(0)
     assert first.http_answer()[0] == second.http_answer()[0] == 409
     clock.advance(100)
     assert holder.transport.ends
