@@ -136,10 +136,9 @@ class DatachannelSession(Session):
         """Ask the peer for a sign of life."""
         self._link.probe(answered)
 
-    def outcome(self, destination: str, receipt: object, code: Code) -> None:  # noqa: ARG002 see `native`
+    def outcome(self, destination: str, receipt: object, code: Code) -> bool:  # noqa: ARG002 see `native`
         """Tell the peer of a message that was held in vain."""
-        if code is not Code.DELIVERED:
-            self._report(destination, code, WHY_NOT[code])
+        return code is Code.DELIVERED or self._report(destination, code, WHY_NOT[code])
 
     def presence(self, peer_id: str, state: State) -> None:
         """Say nothing: this peer has not asked."""
@@ -152,12 +151,12 @@ class DatachannelSession(Session):
         if why_not is not None:
             self.outcome(destination, receipt, why_not)
 
-    def _report(self, destination: str, code: str, message: str, more: bytes = b"") -> None:
+    def _report(self, destination: str, code: str, message: str, more: bytes = b"") -> bool:
         """Send an error message of ours, which the example clients ignore.
 
         Its ``id`` is always a string: the C++ example throws on anything else.
         """
-        self._link.send(
+        return self._link.send(
             b'{"id":%b,"type":"error","code":%b,"message":%b%b}'
             % (_quoted(destination), json_string(code), json_string(message), more)
         )

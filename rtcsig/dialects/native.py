@@ -104,7 +104,7 @@ class NativeSession(DatachannelSession):
         self._namespace.unwatch(self._watched, self)
         super().closed(lost=lost)
 
-    def outcome(self, destination: str, receipt: object, code: Code) -> None:
+    def outcome(self, destination: str, receipt: object, code: Code) -> bool:
         """Tell the peer what became of a message, by its number if it has one."""
         if code is not Code.DELIVERED:
             more = b""
@@ -112,13 +112,14 @@ class NativeSession(DatachannelSession):
                 more = b',"rtcsig":%b' % orjson.dumps(
                     {"stream": receipt.stream, "n": receipt.number}
                 )
-            self._report(destination, code, WHY_NOT[code], more)
-        elif isinstance(receipt, Receipt):
-            acknowledgement = {"stream": receipt.stream, "ack": receipt.number}
-            self._link.send(
-                b'{"id":%b,"type":"ack","rtcsig":%b}'
-                % (json_string(destination), orjson.dumps(acknowledgement))
-            )
+            return self._report(destination, code, WHY_NOT[code], more)
+        if not isinstance(receipt, Receipt):
+            return True
+        acknowledgement = {"stream": receipt.stream, "ack": receipt.number}
+        return self._link.send(
+            b'{"id":%b,"type":"ack","rtcsig":%b}'
+            % (json_string(destination), orjson.dumps(acknowledgement))
+        )
 
     def presence(self, peer_id: str, state: State) -> None:
         """Tell the peer where a watched one is now."""
@@ -131,9 +132,11 @@ class NativeSession(DatachannelSession):
             case {"type": "ping"}:
                 self._link.send(_PONG)
             case {"type": "watch", "peers": [*peer_ids]} if self._may_watch(peer_ids):
-                for peer_id in peer_ids:
-                    self._watched.add(peer_id)
-                    self.presence(peer_id, self._namespace.watch(peer_id, self))
+                # All of them first: what is sent may end this connection, and its subscriptions.
+                self._watched.update(peer_ids)
+                states = [self._namespace.watch(peer_id, self) for peer_id in peer_ids]
+                for peer_id, state in zip(peer_ids, states, strict=True):
+                    self.presence(peer_id, state)
             case {"type": "unwatch", "peers": [*peer_ids]} if _are_texts(peer_ids):
                 self._namespace.unwatch(self._watched.intersection(peer_ids), self)
                 self._watched.difference_update(peer_ids)

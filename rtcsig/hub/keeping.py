@@ -121,6 +121,10 @@ class _Slot:
         self.has_left = False
         self.timer: Timer | None = None
 
+    def holds(self, receipt: object, sender: _Slot | None) -> bool:
+        """Whether a message of this sender's with this receipt is held here."""
+        return any(held.sender is sender and held.receipt == receipt for held in self.held)
+
     def stop_timer(self) -> None:
         if self.timer is not None:
             self.timer.cancel()
@@ -175,6 +179,9 @@ class WaitingRoom:
         if not is_away and not keeping.terms.hold_absent_s:
             return Code.PEER_NOT_FOUND
         of, to = self._slot(sender), self._slot(destination)
+        if receipt is not None and to is not None and to.holds(receipt, of):
+            # Sent once more, by who has not heard of it yet: one outcome is enough for both.
+            return None
         if of is not None and to is not None and self._may_keep(len(message), of, to):
             due_s = 0.0 if is_away else keeping.timers.now_s() + keeping.terms.hold_absent_s
             self._put(to, _Held(message, of, receipt, due_s))
@@ -237,21 +244,18 @@ class WaitingRoom:
         sender = held.sender
         sender.sent_messages -= 1
         sender.sent_bytes -= held.cost_bytes
-        if is_told and not sender.has_left and sender.peer_id in self._away:
-            sender.outcomes.append((slot.peer_id, held.receipt, code, held.cost_bytes))
-            return
+        if is_told and not self._tell(sender, slot.peer_id, held.receipt, code):
+            if not sender.has_left and sender.peer_id in self._away:
+                sender.outcomes.append((slot.peer_id, held.receipt, code, held.cost_bytes))
+                return
+            keeping.unheard_outcomes += 1
         keeping.give_back(held.cost_bytes)
-        if is_told:
-            self._tell(sender, slot.peer_id, held.receipt, code)
         self._drop_if_empty(sender)
 
-    def _tell(self, sender: _Slot, destination: str, receipt: object, code: Code) -> None:
+    def _tell(self, sender: _Slot, destination: str, receipt: object, code: Code) -> bool:
         """Tell an outcome to who is still there to hear it."""
         member = None if sender.has_left else self._members.get(sender.peer_id)
-        if member is None:
-            self._keeping.unheard_outcomes += 1
-        else:
-            member.outcome(destination, receipt, code)
+        return member is not None and member.outcome(destination, receipt, code)
 
     # -- peers ------------------------------------------------------------------------
 
@@ -312,18 +316,20 @@ class WaitingRoom:
         slot.stop_timer()
         while slot.held and self._members.get(peer_id) is member:
             held = self._take_first(slot)
-            member.deliver(held.message)
-            if self._members.get(peer_id) is member:
+            if member.deliver(held.message):
                 self._end(slot, held, Code.DELIVERED, is_told=not member.acknowledges)
             elif slot.has_left:
                 self._end(slot, held, Code.PEER_NOT_FOUND)
             else:
                 # It was lost for this very message, which it has to get when it is back.
                 self._put_back(slot, held)
+                break
         while slot.outcomes and self._members.get(peer_id) is member:
-            destination, receipt, code, cost_bytes = slot.outcomes.pop(0)
+            destination, receipt, code, cost_bytes = slot.outcomes[0]
+            if not member.outcome(destination, receipt, code):
+                break
+            slot.outcomes.pop(0)
             self._keeping.give_back(cost_bytes)
-            member.outcome(destination, receipt, code)
         self._drop_if_empty(slot)
 
     def end(self) -> None:

@@ -140,12 +140,9 @@ class Namespace:
     # -- messages -------------------------------------------------------------------
 
     def route(self, peer_id: str, message: bytes) -> bool:
-        """Hand ``message`` to the holder of ``peer_id``; False when nobody holds it."""
+        """Hand ``message`` to the holder of ``peer_id``; False when nobody holds it (any more)."""
         member = self._members.get(peer_id)
-        if member is None:
-            return False
-        member.deliver(message)
-        return True
+        return member is not None and member.deliver(message)
 
     def acknowledges(self, peer_id: str) -> bool:
         """Whether the holder of this id tells senders itself what has arrived."""

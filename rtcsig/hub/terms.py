@@ -85,8 +85,8 @@ class Member(Protocol):
     def acknowledges(self) -> bool:
         """Whether it tells senders itself what has arrived."""
 
-    def deliver(self, message: bytes) -> None:
-        """Take a message that is for this member."""
+    def deliver(self, message: bytes) -> bool:
+        """Take a message that is for this member; False if it was lost for it and has not."""
 
     def displaced(self) -> None:
         """Another claim has the id now; this member holds it no longer."""
@@ -94,8 +94,8 @@ class Member(Protocol):
     def probe(self, answered: Callable[[], None]) -> None:
         """Ask the peer at once for a sign of life; call ``answered`` when it has come."""
 
-    def outcome(self, destination: str, receipt: object, code: Code) -> None:
-        """Hear what became of a message of this member's that was held."""
+    def outcome(self, destination: str, receipt: object, code: Code) -> bool:
+        """Hear what became of a message that was held; False if it was lost for that."""
 
     def presence(self, peer_id: str, state: State) -> None:
         """Hear where a watched peer is."""

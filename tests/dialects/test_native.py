@@ -20,6 +20,15 @@ STREAM = {"stream": "s", "n": 17, "base": 15}
 class ClosingLink(RecordingLink):
     """A link that tells its session of its end before ``close`` returns."""
 
+    is_full = False
+
+    def send(self, text):
+        """Keep a text message, or end the connection for it."""
+        if self.is_full:
+            self.session.closed(lost=True)
+            return False
+        return super().send(text)
+
     def close(self, code, reason):
         super().close(code, reason)
         self.session.closed(lost=True)
@@ -266,6 +275,12 @@ class TestPresence:
         assert heard(ann) == []
         assert not house.namespace._watchers.of
 
+    def test_one_that_ends_by_what_it_is_told(self, house, ann):
+        """Leaves no subscription behind: it does not read, and asks for a thousand."""
+        ann.is_full = True
+        send(ann, {"id": "", "type": "watch", "peers": ["bob", "cid", "dan"]})
+        assert not house.namespace._watchers.of
+
     def test_too_many(self, house, ann):
         """All or none of a request; those that are watched already count once."""
         many = [str(number) for number in range(MAX_WATCHED_PEERS)]
@@ -283,6 +298,14 @@ class TestPresence:
         """Is nothing to watch."""
         ann.session.received(b'{"id":"","type":"watch","peers":[%b]}' % text)
         assert [message["code"] for message in heard(ann)] == ["bad-request"]
+
+
+def test_a_message_that_is_sent_once_more_has_one_outcome(house, ann):
+    """Its number says that it is the same, also where it was held as the first of a window."""
+    for base in (15, 16):
+        send(ann, {"id": "bob", "text": "1", "rtcsig": {**STREAM, "base": base}})
+    house.clock.advance(10)
+    assert [message["code"] for message in heard(ann)] == ["peer-not-found"]
 
 
 @pytest.mark.parametrize(

@@ -157,6 +157,69 @@ class TestAway:
         assert scene.join("b").messages == [b"2", b"3", b"4"]
         assert [code for *_, code in ann.outcomes] == [Code.DELIVERED] * 4
 
+    def test_a_message_for_which_its_receiver_is_lost_is_held(self, scene, ann):
+        """It was not sent any more, and is the first when the peer is back."""
+        bob = scene.join("b")
+        bob.loses_at = b"2"
+        for message in MESSAGES:
+            assert scene.send(ann, "b", message) is None
+        assert bob.messages == [b"1"]
+        assert scene.join("b").messages == [b"2", b"3", b"4"]
+
+    def test_an_outcome_for_which_its_sender_is_lost_waits(self, scene, ann):
+        """It was not told, and is when the sender is back."""
+        away(scene)
+        scene.send(ann, "b", b"1")
+        ann.loses_at_outcome = True
+        scene.join("b")
+        assert not ann.outcomes
+        assert scene.join("a").outcomes == [("b", b"1", Code.DELIVERED)]
+        assert_nothing_is_kept(scene)
+
+    def test_an_outcome_for_which_its_sender_is_lost_again_waits_on(self, scene, ann):
+        """With all behind it."""
+        away(scene)
+        for message in MESSAGES:
+            scene.send(ann, "b", message)
+        scene.lose(ann)
+        scene.join("b")
+        short = Recorder(scene.namespace, "a")
+        short.loses_at_outcome = True
+        scene.namespace.claim("a", short)
+        assert scene.join("a").outcomes == [("b", message, Code.DELIVERED) for message in MESSAGES]
+        assert_nothing_is_kept(scene)
+
+    def test_an_outcome_for_which_its_sender_is_lost_for_good_is_counted(self, scene, ann):
+        """Where no place can be kept for it."""
+        away(scene)
+        scene.send(ann, "b", b"1")
+        scene.hub.keeping.terms = dataclasses.replace(KEPT, resume_grace_s=0)
+        ann.loses_at_outcome = True
+        scene.join("b")
+        assert scene.hub.keeping.unheard_outcomes == 1
+        assert_nothing_is_kept(scene)
+
+    def test_what_is_sent_once_more_is_held_once(self, scene, ann):
+        """A client sends again what it has not heard of: it has one outcome, when the first has."""
+        away(scene)
+        cid = scene.join("c")
+        for _ in range(10):
+            assert scene.send(ann, "b", b"1") is None
+            assert scene.send(ann, "d", b"1") is None
+            scene.clock.advance(0.1)
+        assert scene.send(cid, "b", b"1") is None
+        scene.clock.advance(4)
+        assert ann.outcomes == [("d", b"1", Code.PEER_NOT_FOUND)]
+        assert scene.join("b").messages == [b"1", b"1"]
+        assert ann.outcomes[1:] == cid.outcomes == [("b", b"1", Code.DELIVERED)]
+
+    def test_what_has_no_number_is_held_each_time(self, scene, ann):
+        """Nobody can tell whether it is the same."""
+        away(scene)
+        for _ in range(2):
+            assert scene.namespace.hold("b", b"1", "a") is None
+        assert scene.join("b").messages == [b"1", b"1"]
+
     def test_who_is_lost_for_good_for_a_message(self, scene, ann):
         """Where no place can be kept for it, the sender is told of all that is left."""
         away(scene)

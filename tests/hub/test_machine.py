@@ -30,16 +30,27 @@ class Waiting:
     def __init__(self, machine: HubMachine, peer_id: str, token: str) -> None:
         self._machine = machine
         self._claim = peer_id, token
+        self._contest = None
         self.ask()
 
     def ask(self) -> None:
         """Claim the id, if that may be, or wait."""
+        self.leave()
         try:
             self._machine.admit(*self._claim)
         except Taken:
             pass
         except InDoubt as doubt:
-            doubt.contest.wait(self, self.ask)
+            self._contest = doubt.contest
+            self._contest.wait(self, self.ask)
+            self._machine.waiting.append(self)
+
+    def leave(self) -> None:
+        """Wait no longer."""
+        if self._contest is not None:
+            self._contest.leave(self)
+            self._contest = None
+            self._machine.waiting.remove(self)
 
 
 class HubMachine(RuleBasedStateMachine):
@@ -49,6 +60,7 @@ class HubMachine(RuleBasedStateMachine):
         super().__init__()
         self.scene = Scene(TERMS)
         self.members: list[Recorder] = []
+        self.waiting: list[Waiting] = []
         self.ended: set[Recorder] = set()
         self.numbers = itertools.count(1)
         self.sent: list[tuple[bytes, str, str]] = []
@@ -66,7 +78,7 @@ class HubMachine(RuleBasedStateMachine):
         return [
             member
             for member in self.members
-            if not member.is_displaced and member not in self.ended
+            if not member.is_displaced and not member.is_lost and member not in self.ended
         ]
 
     @rule(peer_id=st.sampled_from(IDS), token=st.sampled_from(["", "secret"]))
@@ -74,12 +86,24 @@ class HubMachine(RuleBasedStateMachine):
         """Somebody wants an id."""
         Waiting(self, peer_id, token)
 
+    @precondition(lambda self: self.waiting)
+    @rule(data=st.data())
+    def leave_waiting(self, data):
+        """One who waits for an id goes."""
+        data.draw(st.sampled_from(self.waiting)).leave()
+
     @precondition(lambda self: self.here())
     @rule(data=st.data())
     def answer(self, data):
-        """A peer that was pinged answers."""
+        """A peer that was pinged answers, also long ago."""
         for answered in data.draw(st.sampled_from(self.here())).probes:
             answered()
+
+    @precondition(lambda self: self.here())
+    @rule(data=st.data())
+    def be_full(self, data):
+        """A peer takes nothing any more: the next outcome ends its connection."""
+        data.draw(st.sampled_from(self.here())).loses_at_outcome = True
 
     @precondition(lambda self: self.here())
     @rule(data=st.data(), lost=st.booleans())
@@ -98,18 +122,41 @@ class HubMachine(RuleBasedStateMachine):
             self.scene.namespace.release(member.peer_id, member, lost=lost)
 
     @precondition(lambda self: self.here())
-    @rule(data=st.data(), destination=st.sampled_from(IDS + ABSENT), size=st.sampled_from([8, 900]))
-    def send(self, data, destination, size):
-        """A peer sends a message."""
+    @rule(
+        data=st.data(),
+        destination=st.sampled_from(IDS + ABSENT),
+        size=st.sampled_from([8, 900]),
+        breaks=st.booleans(),
+    )
+    def send(self, data, destination, size, breaks):
+        """A peer sends a message, for which its receiver may be lost."""
         sender = data.draw(st.sampled_from(self.here()))
         message = b"%0*d" % (size, next(self.numbers))
+        for receiver in self.here():
+            if breaks and receiver.peer_id == destination:
+                receiver.loses_at = message
         self.sent.append((message, sender.peer_id, destination))
         if self.scene.send(sender, destination, message) is not None:
             self.refused.add(message)
 
-    @rule(delay_s=st.sampled_from([0.5, 2, 5, 31]))
-    def wait(self, delay_s):
-        """Time passes."""
+    @rule()
+    def send_again(self):
+        """All who have not left send again what is held of them: it stays held once."""
+        held = self.scene.hub.keeping.messages
+        hold = self.scene.namespace.hold
+        for slot in tuple(self.scene.namespace._room._slots.values()):
+            for each in tuple(slot.held):
+                if not each.sender.has_left:
+                    why_not = hold(slot.peer_id, each.message, each.sender.peer_id, each.receipt)
+                    assert why_not is None
+        assert self.scene.hub.keeping.messages == held
+
+    @rule(delay_s=st.sampled_from([0, 0.5, 2, 5, 31]), leap=st.booleans())
+    def wait(self, delay_s, leap):
+        """Time passes, or has passed while the process stood still."""
+        if leap:
+            self.scene.clock.rightNow += delay_s
+            delay_s = 0
         self.scene.clock.advance(delay_s)
 
     @invariant()
@@ -152,6 +199,8 @@ class HubMachine(RuleBasedStateMachine):
 
     def teardown(self):
         """When all is over each message had one end, told to its sender or counted."""
+        for member in self.members:
+            member.loses_at_outcome = False
         self.scene.clock.advance(100)
         delivered = Counter(message for peer_id in IDS for message in self.delivered(peer_id))
         told = Counter(
