@@ -30,10 +30,11 @@ class WebRtcPeer:
         self._other = other
         self._channel: Any = None
         self._connection = rtc.PeerConnection()
-        # libdatachannel calls from threads of its own.
+        # libdatachannel calls from threads of its own. Only what has not begun to call yet
+        # may be told whom to call: it waits for a call that is under way, and that for Python.
         self._connection.on_local_description(self._in_reactor(self._describe))
         self._connection.on_local_candidate(self._in_reactor(self._propose))
-        self._connection.on_data_channel(self._in_reactor(self._use))
+        self._connection.on_data_channel(self._use)
         signalling.on_message = self._take
 
     def call(self) -> None:
@@ -44,10 +45,16 @@ class WebRtcPeer:
         """Send a text over the channel."""
         self._channel.send(text)
 
-    def close(self) -> None:
-        """Let go of the connection, and of its threads."""
+    def hush(self) -> None:
+        """Be called no more."""
+        self._channel.reset_callbacks()
         self._connection.reset_callbacks()
+
+    def close(self) -> None:
+        """Let go of all that has threads of its own; it must call nobody any more."""
+        self._channel.close()
         self._connection.close()
+        self._channel = self._connection = None
 
     def _in_reactor(self, call: Any) -> Any:
         return lambda *arguments: self._reactor.callFromThread(call, *arguments)
@@ -79,7 +86,7 @@ class WebRtcPeer:
         channel.on_message(self._in_reactor(self._hear))
         channel.on_open(self._in_reactor(self._is_open))
         if channel.is_open:
-            self._is_open()
+            self._in_reactor(self._is_open)()
 
     def _is_open(self) -> None:
         if not self.opened.called:
@@ -117,9 +124,11 @@ async def talk(reactor: Any, url: str, messages: int, pause_s: float) -> None:
         print(await heard_by_ann, flush=True)
         await task.deferLater(reactor, pause_s)
     for peer in (ann, bob):
-        peer.close()
+        peer.hush()
     for client in clients:
         await client.stop()
+    for peer in (ann, bob):
+        peer.close()
 
 
 def main() -> None:
