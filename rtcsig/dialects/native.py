@@ -7,6 +7,7 @@ What the server itself says has the id ``""``, which no peer can have. docs/clie
 
 from __future__ import annotations
 
+import json
 import secrets
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
@@ -30,6 +31,7 @@ VERSION = 1
 MAX_WATCHED_PEERS = 1000
 _MAX_STREAM_CHARACTERS = 64
 _TOKEN_BYTES = 32
+_MAX_DIGITS = 18  # of the number of a message
 _PONG = b'{"id":"","type":"pong"}'
 
 
@@ -188,15 +190,29 @@ def _are_texts(values: list[Any]) -> bool:
 
 
 def _members_of(text: bytes) -> dict[str, Any]:
-    """The members of a message that was found to be an object; none if only its form is JSON's.
-
-    That is the case for numbers and characters that no parser can hold, see ``addressed``.
-    """
+    """The members of a message that was found to be an object."""
     try:
         members: dict[str, Any] = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return {}
+        return _what_can_be_held(text)
     return members
+
+
+def _what_can_be_held(text: bytes) -> dict[str, Any]:
+    """The number of a message that has more than orjson can hold, see ``addressed``.
+
+    That is half of a pair of surrogates, as is left when a text is cut amid an emoji, or a
+    number beyond a double.
+    """
+    try:
+        number = json.loads(text, parse_int=_integer, parse_float=str).get("rtcsig")
+        return {"rtcsig": orjson.loads(json.dumps(number))}
+    except (ValueError, RecursionError):
+        return {}
+
+
+def _integer(digits: str) -> int | str:
+    return int(digits) if len(digits) < _MAX_DIGITS else digits
 
 
 def _receipt_of(number: object) -> Receipt | None:

@@ -198,12 +198,33 @@ class TestNumbers:
         assert heard(ann) == []
 
     def test_a_message_that_only_some_parsers_take(self, house, ann):
-        """Has no number, as far as the server can see; it is passed on and held all the same."""
-        text = b'{"id":"bob","x":1e999,"rtcsig":{"stream":"s","n":1}}'
+        """Is passed on as it is, and its number counts."""
+        text = b'{"id":"bob","x":1e999,"y":"\\ud83d","rtcsig":{"stream":"s","n":1}}'
         ann.session.received(text)
         bob = house.connect("/bob", "")
         assert bob.sent == [text.replace(b"bob", b"ann")]
+        (ack,) = heard(ann)
+        assert ack["rtcsig"] == {"stream": "s", "ack": 1}
+
+    @pytest.mark.parametrize(
+        "number",
+        [
+            b'{"stream":"\\ud83d","n":1}',
+            b'{"stream":"s","n":1000000000000000000}',
+            b'{"stream":"s","n":1e999}',
+            b"1e999",
+        ],
+    )
+    def test_a_number_that_only_some_parsers_take(self, house, ann, number):
+        """Is none."""
+        house.connect("/old", "")
+        ann.session.received(b'{"id":"old","x":1e999,"rtcsig":%b}' % number)
         assert heard(ann) == []
+
+    def test_a_request_that_only_some_parsers_take(self, ann):
+        """Is none, either."""
+        ann.session.received(b'{"id":"","type":"watch","peers":["\\ud83d"]}')
+        assert [message["code"] for message in heard(ann)] == ["bad-request"]
 
     def test_what_is_no_message(self, ann):
         """Is answered as it always was."""
