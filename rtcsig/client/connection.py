@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from unicodedata import category
 from urllib.parse import quote, urlencode
 
 from autobahn.twisted.websocket import WebSocketClientFactory, WebSocketClientProtocol
@@ -24,6 +25,9 @@ _OPENING_S = 10.0
 _WELCOME_S = 5.0
 _SILENCE_S = 60.0
 _MAX_MESSAGE_BYTES = 1 << 20
+_MAX_PEER_ID_CHARACTERS = 128
+# Control characters, and halves of surrogate pairs, which no URL can hold.
+_NOT_IN_PEER_IDS = ("Cc", "Cs")
 _SWITCHING = 101
 
 
@@ -51,12 +55,23 @@ def check_url(mount: str) -> None:
         raise ValueError(f"{mount}: the URL of a mount has no query")
 
 
+def check_peer_id(peer_id: str) -> None:
+    """Raise ``ValueError`` for what no peer can be called."""
+    is_one = isinstance(peer_id, str) and 0 < len(peer_id) <= _MAX_PEER_ID_CHARACTERS
+    if not is_one or any(category(each) in _NOT_IN_PEER_IDS for each in peer_id):
+        raise ValueError(
+            f"{peer_id!r}: a peer id has 1 to {_MAX_PEER_ID_CHARACTERS} characters, "
+            "and none that is a control character"
+        )
+
+
 class Connection:
     """A connection that is being made, is open, or has ended.
 
     ``on_open`` hears that it is open, with the welcome, or without one from a server that says
-    none. ``on_message`` gets each message that follows, ``on_end`` the end. No
-    callback is called after the end.
+    none. One who ``is_welcomed`` at other times knows that it comes; if it comes late to
+    somebody else, ``on_open`` is called again. ``on_message`` gets each message that
+    follows, ``on_end`` the end. No callback is called after the end.
     """
 
     def __init__(
@@ -66,11 +81,13 @@ class Connection:
         on_open: Callable[[dict[str, Any] | None], None],
         on_message: Callable[[dict[str, Any]], None],
         on_end: Callable[[End], None],
+        is_welcomed: bool = False,
     ) -> None:
         self._reactor = reactor
         self._on_open = on_open
         self._on_message = on_message
         self._on_end = on_end
+        self._is_welcomed = is_welcomed
         self._protocol: _Protocol | None = None
         self._attempt: Any = None
         self._is_open = False
@@ -82,10 +99,14 @@ class Connection:
         """Begin, if it was not left before."""
         if self._has_ended:
             return
-        factory = _Factory(url, self._reactor, self)
-        where = endpoint(
-            self._reactor, factory.host, factory.port, secure=factory.isSecure, trust=trust
-        )
+        try:
+            factory = _Factory(url, self._reactor, self)
+            where = endpoint(
+                self._reactor, factory.host, factory.port, secure=factory.isSecure, trust=trust
+            )
+        except Exception as error:  # noqa: BLE001 a host name that is none, or there is no TLS
+            self._end(f"cannot connect: {error}", SignallingError(str(error)))
+            return
         self._attempt = where.connect(factory)
         self._attempt.addErrback(lambda failure: self._end(failure.getErrorMessage(), None))
 
@@ -115,7 +136,8 @@ class Connection:
 
     def opened(self) -> None:
         """The server has agreed. It has some seconds to say welcome."""
-        self._restart_alarm(_WELCOME_S, self._begin, None)
+        if not self._is_welcomed:
+            self._restart_alarm(_WELCOME_S, self._begin, None)
 
     def heard(self) -> None:
         """Something came from the server, a ping at least."""
@@ -125,12 +147,12 @@ class Connection:
         """Take a message; the first one is the welcome, or the server knows of none."""
         try:
             message = json.loads(payload)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         if not isinstance(message, dict) or self._has_ended:
             return
         is_welcome = message.get("id") == "" and message.get("type") == "welcome"
-        if not self._is_open:
+        if is_welcome or not self._is_open:
             self._begin(message if is_welcome else None)
         if not is_welcome:
             self._on_message(message)
@@ -149,16 +171,20 @@ class Connection:
 
     def _begin(self, welcome: dict[str, Any] | None) -> None:
         self._is_open = True
-        self._restart_alarm(_SILENCE_S, self._look_after)
+        self._look_after()
         self._on_open(welcome)
 
     def _look_after(self) -> None:
-        """Cut it if the server was silent for too long: it pings now and then."""
-        left_s = self._heard_s + _SILENCE_S - self._reactor.seconds()
-        if left_s <= 0:
+        """Ask for a sign of life after half of the time, and cut it after all of it."""
+        silent_s = self._reactor.seconds() - self._heard_s
+        if silent_s >= _SILENCE_S:
             self._cut("the server is silent")
+        elif silent_s >= _SILENCE_S / 2:
+            if self._protocol is not None:
+                self._protocol.sendPing()
+            self._restart_alarm(_SILENCE_S - silent_s, self._look_after)
         else:
-            self._restart_alarm(left_s, self._look_after)
+            self._restart_alarm(_SILENCE_S / 2 - silent_s, self._look_after)
 
     def _restart_alarm(self, delay_s: float, action: Callable[..., None], *arguments: Any) -> None:
         if self._alarm.active():

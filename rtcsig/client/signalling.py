@@ -23,7 +23,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from rtcsig.client.backoff import STEADY_S, Backoff
-from rtcsig.client.connection import Connection, End, check_url, url_of
+from rtcsig.client.connection import Connection, End, check_peer_id, check_url, url_of
 from rtcsig.client.delivery import Incoming, Outgoing
 from rtcsig.client.errors import IdTaken, PeerNotFound, SignallingError, Stopped
 
@@ -32,8 +32,11 @@ __all__ = ["ClientState", "SignallingClient"]
 _ACK_DELAY_S = 0.05
 _MAX_ACK_DELAY_MESSAGES = 16
 _STREAM_BYTES = 12
+_MAX_STREAM_CHARACTERS = 64
 _MAX_IDLE_STREAMS = 1000
 _MAX_WATCHED = 1000
+# So many names of any kind are no message that is too large.
+_ASKED_TOGETHER = 25
 _OURS = frozenset({"id", "rtcsig"})
 
 
@@ -50,7 +53,8 @@ class ClientState(StrEnum):
 class SignallingClient:
     """One peer, on any number of connections one after the other.
 
-    ``url`` is the mount, ``ws://HOST:PORT/`` or ``wss://...``; anything else raises ``ValueError``.
+    ``url`` is the mount, ``ws://HOST:PORT/`` or ``wss://...``; anything else raises ``ValueError``,
+    as does a ``peer_id`` that none can have.
     ``trust`` is as in ``reach.endpoint``. ``wait_for_id`` comes back also when another peer has the
     id. ``chance`` gives numbers from 0 to 1.
 
@@ -84,6 +88,7 @@ class SignallingClient:
         self.retry_s = 0.0
         self._reactor = reactor
         check_url(url)
+        check_peer_id(peer_id)
         self._url = url
         self._trust = trust
         self._waits_for_id = wait_for_id
@@ -98,6 +103,7 @@ class SignallingClient:
         self._incoming = Incoming()
         self._acks: dict[tuple[str, str], int] = {}
         self._ack_count = 0
+        self._acks_sent_s = -math.inf
         self._watched: dict[str, None] = {}
         self._return: Any = None
         self._ack_timer: Any = None
@@ -159,8 +165,11 @@ class SignallingClient:
     def watch(self, *peers: str) -> None:
         """Hear where these peers are: now, and whenever that changes.
 
-        Raises ``ValueError`` for more than a server watches for one client.
+        Raises ``ValueError`` for what no peer can be called, and for more than a server
+        watches for one client.
         """
+        for peer in peers:
+            check_peer_id(peer)
         if len(self._watched | dict.fromkeys(peers)) > _MAX_WATCHED:
             raise ValueError(f"at most {_MAX_WATCHED} peers can be watched")
         self._watched |= dict.fromkeys(peers)
@@ -177,16 +186,25 @@ class SignallingClient:
     def _connect(self) -> None:
         self._return = None
         self._connection = connection = Connection(
-            self._reactor, on_open=self._opened, on_message=self._take, on_end=self._ended
+            self._reactor,
+            on_open=self._opened,
+            on_message=self._take,
+            on_end=self._ended,
+            is_welcomed=bool(self._token),
         )
         self._become(ClientState.CONNECTING)
         connection.connect(url_of(self._url, self.peer_id, self._token), self._trust)
 
     def _opened(self, welcome: dict[str, Any] | None) -> None:
+        """Begin to talk; once more, when a welcome comes that nobody expected any more."""
         self._is_acknowledged = welcome is not None
-        self._token = (welcome or {}).get("token", "")
-        self._opened_s = self._reactor.seconds()
-        self._become(ClientState.OPEN)
+        if welcome is not None:
+            self._token = str(welcome.get("token", ""))
+        for outgoing in self._outgoing.values():
+            outgoing.disconnected()
+        if self.state is not ClientState.OPEN:
+            self._opened_s = self._reactor.seconds()
+            self._become(ClientState.OPEN)
         if self._watched:
             self._ask("watch", tuple(self._watched))
         for outgoing in tuple(self._outgoing.values()):
@@ -262,22 +280,33 @@ class SignallingClient:
     def _ask(self, what: str, peers: tuple[str, ...]) -> None:
         """Ask the server itself for something."""
         if self._is_acknowledged:
-            self._say({"id": "", "type": what, "peers": list(peers)})
+            for some in range(0, len(peers), _ASKED_TOGETHER):
+                pieces = list(peers[some : some + _ASKED_TOGETHER])
+                self._say({"id": "", "type": what, "peers": pieces})
 
     def _pump(self, outgoing: Outgoing) -> None:
         """Send what may be sent now, and look after it in time."""
         if self.state is not ClientState.OPEN:
             return
         now_s = self._reactor.seconds()
+        if not self._is_acknowledged:
+            self._write(outgoing, now_s)
+            return
         for message in outgoing.messages(now_s):
-            if self._is_acknowledged:
-                self._say(message)
-            else:
-                number = message.pop("rtcsig")["n"]
-                if self._say(message):
-                    _fire(outgoing.acknowledged(number, now_s))
+            self._say(message)
         if outgoing.due_s is not None and outgoing.due_s < self._resends_s:
             self._resend_at(outgoing.due_s)
+
+    def _write(self, outgoing: Outgoing, now_s: float) -> None:
+        """Send all there is to who acknowledges nothing: to have written it is all there is."""
+        written: list[Any] = []
+        while messages := outgoing.messages(now_s):
+            for message in messages:
+                number = message.pop("rtcsig")["n"]
+                if self._say(message):
+                    written += outgoing.acknowledged(number, now_s)
+        # Not before: the program may send more when it hears of one.
+        _fire(written)
 
     def _resend_at(self, due_s: float) -> None:
         self._stop_resending()
@@ -308,12 +337,15 @@ class SignallingClient:
                 self._call(self.on_presence, peer, state)
             case {"id": ""}:
                 self.log.warn("{peer}: the server says {said}", peer=self.peer_id, said=message)  # noqa: G010 Twisted's
+            # First: what a program sends may well be of the type `error`.
+            case {"rtcsig": {"stream": str(stream), "n": int(n), "base": int(base)}} if (
+                len(stream) <= _MAX_STREAM_CHARACTERS
+            ):
+                self._take_numbered(sender, message, stream, n, base)
             case {"type": "ack", "rtcsig": {"stream": stream, "ack": int(up_to)}}:
                 self._acknowledged(sender, stream, up_to)
             case {"type": "error", "rtcsig": {"stream": stream, "n": int(n)}, "code": str(code)}:
                 self._given_up(sender, stream, n, code, str(message.get("message", "")))
-            case {"rtcsig": {"stream": str(stream), "n": int(n), "base": int(base)}}:
-                self._take_numbered(sender, message, stream, n, base)
             case _:
                 self._hand_over(sender, message)
 
@@ -323,7 +355,9 @@ class SignallingClient:
         taken = self._incoming.take(sender, stream, n, base)
         self._acks[sender, stream] = taken.acknowledge
         self._ack_count += 1
-        if taken.at_once or self._ack_count >= _MAX_ACK_DELAY_MESSAGES:
+        # Whoever sends what is not the next one shall not have an answer to each.
+        is_quiet = self._reactor.seconds() - self._acks_sent_s >= _ACK_DELAY_S
+        if (taken.at_once and is_quiet) or self._ack_count >= _MAX_ACK_DELAY_MESSAGES:
             self._send_acks()
         elif self._ack_timer is None:
             self._ack_timer = self._reactor.callLater(_ACK_DELAY_S, self._send_acks)
@@ -337,6 +371,7 @@ class SignallingClient:
     def _send_acks(self) -> None:
         acks = self._acks
         self._drop_acks()
+        self._acks_sent_s = self._reactor.seconds()
         for (sender, stream), up_to in acks.items():
             number = {"stream": stream, "ack": up_to}
             self._say({"id": sender, "type": "ack", "rtcsig": number})

@@ -18,6 +18,7 @@ from rtcsig.client import (
     Refused,
     Replaced,
     SignallingClient,
+    SignallingError,
     Stopped,
     TooMuchWaiting,
     connection,
@@ -25,6 +26,7 @@ from rtcsig.client import (
     signalling,
 )
 from rtcsig.codes import CloseCode
+from rtcsig.dialects.native import NativeSession
 from rtcsig.server import SignallingService
 from rtcsig.settings import Settings
 
@@ -470,6 +472,144 @@ async def test_a_server_that_says_nothing(house, monkeypatch):
     with pytest.raises(Stopped):
         await started
     await silent.stopListening()
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_message_that_looks_like_an_error(house):
+    """Is one: what a program calls its messages is its own matter, also those to itself."""
+    ann, bob = await house.joined("ann", "bob")
+    error = {"type": "error", "code": "busy", "text": "1"}
+    for peer in ("bob", "ann"):
+        await ann.send(peer, error)
+    await send_all(ann, "bob", "2")
+    assert bob.heard.messages == [("ann", error), ("ann", {"text": "2"})]
+    assert ann.heard.messages == [("ann", error)]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_message_that_python_cannot_read(house):
+    """Costs itself: the server passes on what is nested deeper than json likes."""
+    ann, bob = await house.joined("ann", "bob")
+    deep = b'{"id":"bob","x":%b%b}' % (b"[" * 1000, b"]" * 1000)
+    ann._connection._protocol.sendMessage(deep)
+    await send_all(ann, "bob", "1")
+    assert texts(bob) == ["1"]
+    assert bob.heard.states == [ClientState.CONNECTING, ClientState.OPEN]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_message_that_the_server_cannot_hold(house):
+    """Has its outcome all the same: half an emoji, and a number of forty digits."""
+    (ann,) = await house.joined("ann")
+    for odd in ("\ud83d", 10**40):
+        with pytest.raises(PeerNotFound):
+            await ann.send("nobody", {"odd": odd})
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_stream_with_a_name_that_is_too_long(house):
+    """Is none of ours: its messages have no number."""
+    ann, bob = await house.joined("ann", "bob")
+    number = {"stream": "s" * 65, "n": 1, "base": 1}
+    for _ in range(2):
+        ann._connection.send({"id": "bob", "text": "1", "rtcsig": number})
+    await send_all(ann, "bob", "2")
+    assert texts(bob) == ["1", "1", "2"]
+
+
+@serving(mount=(("/", "echo"),))
+@pytest_twisted.ensureDeferred
+async def test_all_that_waits_is_written_in_order(house, monkeypatch):
+    """Also more than a window, and what is sent when the first is known to be written."""
+    monkeypatch.setattr(connection, "_WELCOME_S", 0.1)
+    ann = house.client("ann")
+    words = [str(number) for number in range(2 * delivery.WINDOW)]
+    sent = [ann.send("ann", {"text": word}) for word in words]
+    sent[0].addCallback(lambda _: ann.send("ann", {"text": "last"}))
+    await ann.start()
+    for each in sent:
+        await each
+    await ann.heard.until(lambda: len(ann.heard.messages) > len(words))
+    assert texts(ann) == [*words, "last"]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_welcome_that_comes_late(house, monkeypatch):
+    """Is heeded, and expected the next time: a slow server is no old one."""
+    monkeypatch.setattr(connection, "_WELCOME_S", 0.05)
+    say, late = NativeSession._say, []
+
+    def say_late(session, kind, **members):
+        if kind == "welcome" and not late:
+            late.append(lambda: say(session, kind, **members))
+        else:
+            say(session, kind, **members)
+
+    monkeypatch.setattr(NativeSession, "_say", say_late)
+    ann, bob = await house.joined("ann", "bob")
+    assert not ann._token
+    late[0]()
+    await ann.send("ann", {"text": "what comes after it"})
+    await ann.heard.until(lambda: ann.heard.messages)
+    token = ann._token
+    assert token
+    await send_all(ann, "bob", "1")
+    house.links()[0].transport.abortConnection()
+    house.links()[1].transport.abortConnection()
+    await ann.heard.until(lambda: ann.heard.states.count(ClientState.OPEN) == 2)
+    assert ann._token == token
+    await send_all(ann, "bob", "2")
+    assert texts(bob) == ["1", "2"]
+
+
+@pytest.mark.parametrize("peer", ["", "x" * 129, "a\n", "\ud83d", 7])
+def test_what_no_peer_is_called(peer):
+    """Is said at once, and neither watched nor claimed."""
+    with pytest.raises(ValueError, match="a peer id has 1 to 128 characters"):
+        SignallingClient(reactor, "ws://127.0.0.1/", peer)
+    ann = SignallingClient(reactor, "ws://127.0.0.1/", "ann")
+    with pytest.raises(ValueError, match="a peer id has 1 to 128 characters"):
+        ann.watch("bob", peer)
+    assert not ann._watched
+
+
+@pytest_twisted.ensureDeferred
+async def test_as_many_peers_as_can_be_watched(house):
+    """With the longest names that there are: they are asked for in pieces."""
+    (ann,) = await house.joined("ann")
+    names = [f"{number:03}" + "\U0001f600" * 125 for number in range(1000)]
+    ann.watch(*names)
+    await ann.heard.until(lambda: len(ann.heard.presences) == len(names))
+    assert ann.state is ClientState.OPEN
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_server_that_has_nothing_to_say_for_long(house, monkeypatch):
+    """Is asked for a sign of life, and not given up while it answers."""
+    monkeypatch.setattr(connection, "_SILENCE_S", 0.1)
+    (ann,) = await house.joined("ann")
+    protocol = ann._connection._protocol
+    pongs = []
+    waiting = Deferred()
+
+    def pong(payload):
+        pongs.append(payload)
+        if len(pongs) == 4:
+            waiting.callback(None)
+
+    protocol._onPong = pong
+    await waiting.addTimeout(_TIMEOUT_S, reactor)
+    assert ann.heard.states == [ClientState.CONNECTING, ClientState.OPEN]
+
+
+@pytest.mark.parametrize("host", ["\x80", "\u2603" * 70])
+@pytest_twisted.ensureDeferred
+async def test_a_host_that_cannot_be(host):
+    """Stops the client: it will not get any better."""
+    client = SignallingClient(reactor, f"ws://{host}/", "ann")
+    with pytest.raises(SignallingError):
+        await client.start()
+    assert client.state is ClientState.STOPPED
 
 
 @pytest.mark.parametrize(
