@@ -14,8 +14,10 @@ const WINDOW = 64;
 const MAX_UNSENT = 10_000;
 const MAX_PEERS_REMEMBERED = 10_000;
 const MAX_STREAMS_PER_SENDER = 2;
-const MAX_STREAM_LENGTH = 128;
+const MAX_STREAM_LENGTH = 64;
 const MAX_WATCHED = 1000;
+// So many names of any kind are no message that is too large.
+const ASKED_TOGETHER = 25;
 const MAX_ID_LENGTH = 128;
 
 const ACK_DELAY_MS = 50;
@@ -29,6 +31,7 @@ const WELCOME_TIMEOUT_MS = 5_000;
 const PONG_TIMEOUT_MS = 5_000;
 const SETTLED_MS = 5_000;
 const TICK_MS = 15_000;
+const SILENCE_MS = 45_000;
 const SLEEP_MS = 10_000;
 // The timers of a hidden page may fire only once a minute, with nobody asleep.
 const THROTTLED_MS = 60_000;
@@ -133,8 +136,10 @@ export class Outgoing {
   #waitMs = RETRANSMIT_MS;
   #timer;
 
-  constructor({ peer, stream, transmit, timers, maxUnsent = MAX_UNSENT }) {
+  /** `doubt` is called when nothing was heard of what was sent for a while. */
+  constructor({ peer, stream, transmit, timers, doubt = () => {}, maxUnsent = MAX_UNSENT }) {
     this.peer = peer;
+    this.doubt = doubt;
     this.stream = stream;
     this.maxUnsent = maxUnsent;
     this.transmit = transmit;
@@ -225,6 +230,7 @@ export class Outgoing {
   #timeout() {
     this.#waitMs = Math.min(2 * this.#waitMs, RETRANSMIT_CAP_MS);
     this.#resend();
+    this.doubt();
   }
 
   #resend() {
@@ -249,6 +255,7 @@ export class Outgoing {
 export class Incoming {
   #senders = new Map();
   #due = new Set();
+  #acknowledgedAt = -Infinity;
   #timer;
 
   /** `acknowledge(sender, stream, n)` says whether it could be sent. */
@@ -266,8 +273,9 @@ export class Incoming {
     if (isNext) record.expected += 1;
     record.count += 1;
     this.#due.add(record);
-    // Of a whole window that comes again, the first says it all.
-    const isQuiet = Math.abs(this.timers.now() - record.acknowledgedAt) >= ACK_DELAY_MS;
+    // Of a whole window that comes again, the first says it all; and whoever sends what is not
+    // the next one shall not have an answer to each.
+    const isQuiet = Math.abs(this.timers.now() - this.#acknowledgedAt) >= ACK_DELAY_MS;
     const isUrgent = !isNext && isQuiet;
     if (isUrgent || record.count >= ACK_AFTER_MESSAGES) this.#acknowledge(record);
     else this.#timer ??= this.timers.setTimeout(() => this.flush(), ACK_DELAY_MS);
@@ -284,7 +292,7 @@ export class Incoming {
   #acknowledge(record) {
     if (!this.acknowledge(record.sender, record.stream, record.expected - 1)) return;
     record.count = 0;
-    record.acknowledgedAt = this.timers.now();
+    this.#acknowledgedAt = this.timers.now();
     this.#due.delete(record);
   }
 
@@ -292,7 +300,7 @@ export class Incoming {
     const streams = this.#senders.get(sender) ?? new Map();
     this.#senders.delete(sender); // and in again, as the newest
     this.#senders.set(sender, streams);
-    const fresh = { sender, stream, expected: base, count: 0, acknowledgedAt: -Infinity };
+    const fresh = { sender, stream, expected: base, count: 0 };
     if (!streams.has(stream)) streams.set(stream, fresh);
     if (streams.size > MAX_STREAMS_PER_SENDER) this.#forget(streams);
     if (this.#senders.size > this.maxSenders) this.#forget(this.#senders);
@@ -334,6 +342,7 @@ export class SignallingClient extends EventTarget {
   #token;
   #failures = 0;
   #openedAt = 0;
+  #heardAt = 0;
   #hiddenAt;
   #pending = new Map();
   #watched = new Set();
@@ -408,16 +417,17 @@ export class SignallingClient extends EventTarget {
 
   /** Have `presence` events of these peers from now on, over reconnections too. */
   watch(...peers) {
+    for (const peer of peers) checkId(peer);
     const watched = new Set([...this.#watched, ...peers]);
     if (watched.size > MAX_WATCHED) throw new RangeError(`at most ${MAX_WATCHED} can be watched`);
     const added = [...watched].filter((peer) => !this.#watched.has(peer));
     this.#watched = watched;
-    if (added.length) this.#tell({ type: "watch", peers: added });
+    this.#ask("watch", added);
   }
 
   unwatch(...peers) {
     const removed = peers.filter((peer) => this.#watched.delete(peer));
-    if (removed.length) this.#tell({ type: "unwatch", peers: removed });
+    this.#ask("unwatch", removed);
   }
 
   // The connection
@@ -462,10 +472,10 @@ export class SignallingClient extends EventTarget {
     this.#cancel("opening");
     this.#isNumbered = isNumbered;
     this.#hasAdditions ||= isNumbered;
-    this.#openedAt = this.#timers.now();
+    this.#openedAt = this.#heardAt = this.#timers.now();
     if (token) this.#keepToken(token);
     this.#state = "open";
-    if (this.#watched.size) this.#tell({ type: "watch", peers: [...this.#watched] });
+    this.#ask("watch", [...this.#watched]);
     this.#incoming.flush();
     for (const outgoing of this.#outgoing.values()) outgoing.open(isNumbered);
     this.#opened.resolve();
@@ -521,6 +531,7 @@ export class SignallingClient extends EventTarget {
   // Messages
 
   #receive(data) {
+    this.#heardAt = this.#timers.now();
     const parsed = parsedObject(data);
     if (!parsed) return;
     const { id, rtcsig, ...message } = parsed;
@@ -548,12 +559,15 @@ export class SignallingClient extends EventTarget {
     const { type, code } = message;
     const outgoing = this.#outgoing.get(id);
     const isOurs = outgoing !== undefined && outgoing.stream === tag?.stream;
-    if (type === "ack" && Number.isSafeInteger(tag?.ack)) {
+    // First: what a program sends may well be of the type `error`.
+    if (isTag(tag)) {
+      if (this.#incoming.receive(id, tag)) this.#emit("message", { from: id, message });
+    } else if (type === "ack" && Number.isSafeInteger(tag?.ack)) {
       if (isOurs) outgoing.acknowledge(tag.ack);
-    } else if (type === "error" && tag && (isOurs || !isTag(tag))) {
+    } else if (type === "error" && tag) {
       if (isOurs && code === "stopping") outgoing.pause();
       else if (isOurs) outgoing.giveUp(tag.n, deliveryError(id, message));
-    } else if (!isTag(tag) || this.#incoming.receive(id, tag)) {
+    } else {
       this.#emit("message", { from: id, message });
     }
   }
@@ -567,7 +581,8 @@ export class SignallingClient extends EventTarget {
     }
     const stream = randomText(this.#options.crypto);
     const transmit = (text) => this.#socket.send(text);
-    const outgoing = new Outgoing({ peer, stream, transmit, timers: this.#timers });
+    const doubt = () => this.#wake();
+    const outgoing = new Outgoing({ peer, stream, transmit, doubt, timers: this.#timers });
     this.#outgoing.set(peer, outgoing);
     if (this.#state === "open") outgoing.open(this.#isNumbered);
     return outgoing;
@@ -581,6 +596,12 @@ export class SignallingClient extends EventTarget {
   /** Say something to the server itself, if there is one that understands. */
   #tell(message) {
     if (this.#isNumbered) this.#transmit({ id: "", ...message });
+  }
+
+  #ask(type, peers) {
+    for (let at = 0; at < peers.length; at += ASKED_TOGETHER) {
+      this.#tell({ type, peers: peers.slice(at, at + ASKED_TOGETHER) });
+    }
   }
 
   // The life of the page
@@ -626,10 +647,13 @@ export class SignallingClient extends EventTarget {
   #tick() {
     const due = this.#timers.now() + TICK_MS;
     this.#after("tick", TICK_MS, () => {
-      const patienceMs = SLEEP_MS + (this.#options.document?.hidden ? THROTTLED_MS : 0);
-      const isLate = this.#timers.now() - due > patienceMs;
+      const now = this.#timers.now();
+      const isHidden = this.#options.document?.hidden;
+      const isLate = now - due > SLEEP_MS + (isHidden ? THROTTLED_MS : 0);
+      // Nobody tells a page of the server's pings, nor of a connection that is silently gone.
+      const isSilent = this.#state === "open" && !isHidden && now - this.#heardAt >= SILENCE_MS;
       this.#tick();
-      if (isLate) this.#wake();
+      if (isLate || isSilent) this.#wake();
     });
   }
 
@@ -674,13 +698,18 @@ export class SignallingClient extends EventTarget {
   }
 }
 
-function checkedId(id) {
+function checkId(id) {
   const length = typeof id === "string" ? [...id].length : 0;
-  const isPrintable = !/\p{Cc}/u.test(id) && id.isWellFormed?.() !== false;
-  // A URL takes a segment of only dots for a step.
-  if (length < 1 || length > MAX_ID_LENGTH || !isPrintable || id === "." || id === "..") {
+  // A lone surrogate is no character, and in no URL.
+  if (length < 1 || length > MAX_ID_LENGTH || /\p{Cc}|\p{Cs}/u.test(id)) {
     throw new RangeError(`an id has 1 to ${MAX_ID_LENGTH} characters, none a control character`);
   }
+}
+
+function checkedId(id) {
+  checkId(id);
+  // A URL takes a segment of only dots for a step.
+  if (id === "." || id === "..") throw new RangeError("no id is only one dot or two");
   return id;
 }
 
@@ -695,7 +724,12 @@ function parsedObject(data) {
 
 function deliveryError(peer, { code, message }) {
   const ErrorOfCode = { "peer-not-found": PeerNotFoundError, "not-held": NotHeldError }[code];
-  return new (ErrorOfCode ?? DeliveryError)(peer, String(code), String(message));
+  return new (ErrorOfCode ?? DeliveryError)(peer, textOf(code), textOf(message));
+}
+
+/** A peer may send anything in their place, and not all of it becomes a text. */
+function textOf(value) {
+  return typeof value === "string" ? value : "";
 }
 
 function randomText(crypto) {

@@ -95,6 +95,26 @@ for (const [code, Expected] of [
   });
 }
 
+test("an error in which a peer has put anything at all is one", async () => {
+  const { client, socket } = setUpOpen();
+  const sent = client.send("bob", offer);
+  const { stream } = socket().take()[0].rtcsig;
+  const message = { toString: 1 };
+  socket().say({ id: "bob", type: "error", code: [], message, rtcsig: { stream, n: 1 } });
+  socket().say({ id: "bob", type: "error", code: 7, message, rtcsig: { stream, n: 1 } });
+  const [error] = await fates(sent);
+  assert.ok(error instanceof DeliveryError);
+  assert.deepEqual([error.code, error.message], ["", ""]);
+});
+
+test("a message to oneself may look like an error", async () => {
+  const { client, socket, messages } = setUpOpen();
+  const sent = client.send("alice", { type: "error", code: "busy" });
+  socket().say({ ...socket().take()[0] });
+  assert.deepEqual(messages(), [{ type: "error", code: "busy" }]);
+  assert.deepEqual(await fates(sent), ["pending"]);
+});
+
 test("errors for unknown streams, unknown numbers and acknowledgements are ignored", async () => {
   const { client, socket, messages, of } = setUpOpen();
   const sent = client.send("bob", offer);
@@ -279,4 +299,24 @@ test("more than the server allows are not watched", () => {
   const peers = Array.from({ length: 1001 }, (_, index) => `peer ${index}`);
   assert.throws(() => client.watch(...peers), RangeError);
   client.watch(...peers.slice(1));
+});
+
+for (const peer of ["", "x".repeat(129), "a\n", "\ud83d", 7, null]) {
+  test(`what no peer is called is not watched: ${JSON.stringify(peer).slice(0, 10)}`, () => {
+    const { client, socket } = setUpOpen();
+    assert.throws(() => client.watch("bob", peer), RangeError);
+    assert.deepEqual(socket().take(), []);
+  });
+}
+
+test("many are asked for in pieces that the server takes, whatever they are called", () => {
+  const { client, socket } = setUpOpen();
+  const peers = Array.from({ length: 1000 }, (_, at) => `${"\u{1f600}".repeat(124)}${1000 + at}`);
+  client.watch(...peers);
+  const asked = socket().take();
+  assert.deepEqual(
+    asked.flatMap((each) => each.peers),
+    peers,
+  );
+  assert.ok(asked.every((each) => Buffer.byteLength(JSON.stringify(each)) < 65_536));
 });

@@ -103,7 +103,7 @@ test("a page that comes back from the cache asks or tries at once; a fresh one d
 
 test("after a sleep the connection is asked", () => {
   const { socket, timers } = setUpOpen();
-  timers.pass(60_000);
+  timers.pass(15_000);
   assert.deepEqual(socket().take(), []);
   timers.sleep(26_000);
   assert.deepEqual(socket().take(), [PING]);
@@ -130,7 +130,44 @@ test("after a sleep a waiting client tries once", () => {
 
 test("without a page the client does without", () => {
   const none = { window: undefined, document: undefined, navigator: undefined };
-  const { states, timers } = setUpOpen(none);
-  timers.pass(100_000);
+  const { states, timers, socket } = setUpOpen(none);
+  timers.pass(48_000);
+  socket().say(PONG);
+  timers.pass(40_000);
   assert.deepEqual(states(), ["connecting", "open"]);
+});
+
+test("a connection that has been silent for long is asked, and dropped if it stays silent", () => {
+  const { socket, sockets, timers } = setUpOpen();
+  timers.pass(30_000);
+  socket().say({ id: "bob", text: "1" });
+  timers.pass(44_999);
+  assert.deepEqual(socket().take(), []);
+  timers.pass(1);
+  assert.deepEqual(socket().take(), [PING]);
+  timers.pass(5000);
+  assert.deepEqual([sockets.length, sockets[0].closed], [2, 4000]);
+});
+
+test("one that answers is asked again and again", () => {
+  const { socket, sockets, timers } = setUpOpen();
+  for (let round = 0; round < 5; round += 1) {
+    timers.pass(45_000);
+    assert.deepEqual(socket().take(), [PING]);
+    socket().say(PONG);
+  }
+  assert.equal(sockets.length, 1);
+});
+
+test("a message that nobody acknowledges casts doubt on the connection", () => {
+  const { client, socket, sockets, timers } = setUpOpen();
+  client.send("bob", { type: "offer" }).catch(() => {});
+  return Promise.resolve().then(() => {
+    socket().take();
+    timers.pass(3000);
+    assert.deepEqual(socket().take().at(-1), PING);
+    timers.pass(5000);
+    assert.equal(sockets.length, 2);
+    client.close();
+  });
 });
